@@ -1,0 +1,78 @@
+import { mapGet } from '../persistent-map.ts';
+import type { Account, FirstAnswer } from './account.ts';
+import type { AccountCommand, CommandContext, Refusal } from './commands.ts';
+import { type Draft, beginDraft } from './draft.ts';
+import type { RecordedAccountEvent } from './events.ts';
+import { cancelOverdueHolds, expireDueBatches } from './expire.ts';
+import { judgeIdTime } from './id-time.ts';
+import { type Verdict, refuse } from './verdict.ts';
+import { cancelHold } from './cancel-hold.ts';
+import { confirmHold } from './confirm-hold.ts';
+import { consume, holdPoints } from './hold-points.ts';
+import { recharge } from './recharge.ts';
+
+export type Decision =
+  /** Append these, in order, in one append; none at all when there was nothing to do. */
+  | {
+      readonly outcome: 'accepted';
+      readonly events: readonly RecordedAccountEvent[];
+      readonly account: Account;
+    }
+  /** Answered before: rebuild the answer from the command whose first event is at this revision. */
+  | { readonly outcome: 'duplicate'; readonly revision: number }
+  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+
+/**
+ * Decides one command on one account. Pure and total: the same command on the same state gives the same decision, and
+ * every input gives one. Order of checks: ids → duplicate → frozen → limits → price → points.
+ *
+ * `account` of an accepted decision is the state after its events.
+ */
+export function decide(command: AccountCommand, account: Account): Decision {
+  const { context } = command;
+  const idTime = judgeIdTime(context.commandId, context.nowMs);
+  if (idTime === 'in_future') return refuse('id_in_future', { field: 'command_id' });
+  if (idTime === 'too_old') return refuse('command_too_old');
+  const known = mapGet(account.commands, context.commandId);
+  if (known !== undefined) return repeat(known, context);
+
+  const draft = beginDraft(account, context);
+  const verdict = carryOut(command, draft);
+  switch (verdict.outcome) {
+    case 'done':
+      return { outcome: 'accepted', events: draft.events, account: draft.account };
+    case 'duplicate':
+      return verdict;
+    case 'refused':
+      return verdict;
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function carryOut(command: AccountCommand, draft: Draft): Verdict {
+  switch (command.kind) {
+    case 'Recharge':
+      return recharge(command, draft);
+    case 'HoldPoints':
+      return holdPoints(command, draft);
+    case 'ConfirmHold':
+      return confirmHold(command, draft);
+    case 'CancelHold':
+      return cancelHold(command, draft);
+    case 'Consume':
+      return consume(command, draft);
+    case 'ExpireDue':
+      expireDueBatches(draft);
+      cancelOverdueHolds(draft);
+      return { outcome: 'done' };
+    default:
+      return command satisfies never;
+  }
+}
+
+function repeat(known: FirstAnswer, context: CommandContext): Decision {
+  if (known.requestHash === context.requestHash)
+    return { outcome: 'duplicate', revision: known.revision };
+  return refuse('command_id_reused');
+}

@@ -1,0 +1,85 @@
+import { MAX_POINTS } from '../pricing/price-use.ts';
+import { mapGet } from '../persistent-map.ts';
+import { LAST_TIME_MS, endOfShanghaiDay, formatTime } from '../time.ts';
+import type { Batch } from './account.ts';
+import { freePoints, inSpendOrder, repayDebts } from './batches.ts';
+import type { Expiry, Recharge } from './commands.ts';
+import { type Draft, emit, nextBatchId } from './draft.ts';
+import type { BatchKind, NewBatch } from './events.ts';
+import { expireDueBatches } from './expire.ts';
+import { type Verdict, refuse } from './verdict.ts';
+
+/** Sums stay safe integers: at 9e15 an account is full. */
+export const MAX_BALANCE = 9_000_000_000_000_000;
+
+/** Credits paid and bonus points (or a reward), then repays debt with them. */
+export function recharge(command: Recharge, draft: Draft): Verdict {
+  const known = mapGet(draft.account.sourceRefs, command.sourceRef);
+  if (known !== undefined) {
+    if (known.requestHash !== command.context.requestHash)
+      return refuse('source_ref_reused', { source_ref: command.sourceRef });
+    return { outcome: 'duplicate', revision: known.revision };
+  }
+  const total = command.points + command.bonusPoints;
+  if (
+    total < 1 ||
+    total > MAX_POINTS ||
+    draft.account.balance + draft.account.debt + total > MAX_BALANCE
+  ) {
+    return refuse('invalid_argument', { field: 'points', max: MAX_POINTS });
+  }
+  const expiresMs = expiryOf(command.expiry, draft.nowMs);
+  if (expiresMs !== null && !(expiresMs > draft.nowMs && expiresMs <= LAST_TIME_MS))
+    return refuse('invalid_argument', { field: 'expires_at' });
+
+  expireDueBatches(draft);
+  const expires_at = expiresMs === null ? null : formatTime(expiresMs);
+  const batches: NewBatch[] = [];
+  const add = (kind: BatchKind, points: number): void => {
+    if (points > 0) batches.push({ batch_id: nextBatchId(draft), kind, points, expires_at });
+  };
+  add(command.source === 'reward' ? 'reward' : 'paid', command.points);
+  add('bonus', command.bonusPoints);
+  emit(draft, {
+    type: 'PointsRecharged',
+    data: {
+      source: command.source,
+      source_ref: command.sourceRef,
+      batches,
+      debt_repaid: repayDebts(
+        draft.account,
+        freePoints(merge(draft, batches, expiresMs), draft.nowMs),
+      ).repaid,
+      description: command.description,
+      ...(command.orderNo === undefined ? {} : { order_no: command.orderNo }),
+    },
+  });
+  return { outcome: 'done' };
+}
+
+/** The account's batches with the new ones among them, in spend order. */
+function merge(draft: Draft, batches: readonly NewBatch[], expiresMs: number | null): Batch[] {
+  const added = batches.map((batch): Batch => ({
+    batchId: batch.batch_id,
+    kind: batch.kind,
+    points: batch.points,
+    remaining: batch.points,
+    pinned: 0,
+    createdMs: draft.nowMs,
+    expiresMs,
+  }));
+  return [...draft.account.batches, ...added].sort(inSpendOrder);
+}
+
+function expiryOf(expiry: Expiry, nowMs: number): number | null {
+  switch (expiry.kind) {
+    case 'never':
+      return null;
+    case 'at':
+      return expiry.atMs;
+    case 'days':
+      return endOfShanghaiDay(nowMs, expiry.days);
+    default:
+      return expiry satisfies never;
+  }
+}

@@ -1,0 +1,243 @@
+import { type Account, evolve, freshAccount } from '../account/account.ts';
+import type {
+  AccountCommand,
+  AccountLimits,
+  ActualUse,
+  CancelHold,
+  CommandContext,
+  Expiry,
+  HoldReference,
+  HoldRequest,
+} from '../account/commands.ts';
+import { DEFAULT_LIMITS } from '../account/commands.ts';
+import { type Decision, decide } from '../account/decide.ts';
+import type {
+  AccountEvent,
+  AccountEventType,
+  OveragePolicy,
+  RechargeSource,
+  RecordedAccountEvent,
+} from '../account/events.ts';
+import { mapValues } from '../persistent-map.ts';
+import type { HoldTerms } from '../pricing/resolve-price.ts';
+
+/** For tests: an account with a clock, and one line per command. */
+export interface Book {
+  account: Account;
+  nowMs: number;
+  watermarkMs: number | null;
+  limits: AccountLimits;
+  readonly events: RecordedAccountEvent[];
+  run(command: AccountCommand): Decision;
+  context(over?: Partial<CommandContext>): CommandContext;
+}
+
+export const START_MS = Date.UTC(2026, 0, 1);
+
+export function openBook(nowMs = START_MS): Book {
+  const book: Book = {
+    account: freshAccount(),
+    nowMs,
+    watermarkMs: null,
+    limits: DEFAULT_LIMITS,
+    events: [],
+    run(command) {
+      const decision = decide(command, book.account);
+      if (decision.outcome === 'accepted') {
+        book.account = decision.account;
+        book.events.push(...decision.events);
+      }
+      return decision;
+    },
+    context(over) {
+      const commandId = over?.commandId ?? uuidAt(book.nowMs);
+      return {
+        commandId,
+        requestHash: over?.requestHash ?? `hash of ${commandId}`,
+        client: 'ai-demo',
+        admin: false,
+        nowMs: book.nowMs,
+        watermarkMs: book.watermarkMs,
+        limits: book.limits,
+        ...over,
+      };
+    },
+  };
+  return book;
+}
+
+let counter = 0;
+
+/** A UUIDv7 of that time; every call gives another one. */
+export function uuidAt(timeMs: number): string {
+  const time = timeMs.toString(16).padStart(12, '0');
+  const rest = (counter++).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${rest}`;
+}
+
+export function charged(amount: number, over: Partial<HoldTerms> = {}): HoldTerms {
+  return {
+    price: {
+      mode: 'amount',
+      unit: 'call',
+      unit_price: String(amount),
+      min_points: 0,
+      rounding: 'ceil',
+      source: 'amount',
+      config_version: '',
+    },
+    amount,
+    listPrice: amount,
+    chargeMode: 'charged',
+    overage: 'debt',
+    debtFloor: null,
+    failurePolicy: 'cancel',
+    ttlMs: 30 * 60_000,
+    description: '',
+    ...over,
+  };
+}
+
+export function recharge(
+  book: Book,
+  points: number,
+  over: {
+    expiry?: Expiry;
+    bonus?: number;
+    source?: RechargeSource;
+    sourceRef?: string;
+    context?: Partial<CommandContext>;
+  } = {},
+): Decision {
+  const context = book.context(over.context);
+  return book.run({
+    kind: 'Recharge',
+    context,
+    source: over.source ?? 'order',
+    sourceRef: over.sourceRef ?? context.commandId,
+    points,
+    bonusPoints: over.bonus ?? 0,
+    expiry: over.expiry ?? { kind: 'never' },
+    description: '',
+  });
+}
+
+export interface HoldOptions {
+  readonly holdId?: string;
+  readonly overage?: OveragePolicy;
+  readonly debtFloor?: number | null;
+  readonly terms?: HoldRequest['terms'];
+  readonly context?: Partial<CommandContext>;
+  readonly request?: Partial<HoldRequest>;
+}
+
+let recordId = 1;
+
+export function holdRequest(book: Book, amount: number, options: HoldOptions = {}): HoldRequest {
+  const policies = {
+    overage: options.overage ?? ('debt' as const),
+    debtFloor: options.debtFloor ?? null,
+  };
+  const terms =
+    amount === 0 ? charged(0, { chargeMode: 'free', ...policies }) : charged(amount, policies);
+  return {
+    holdId: options.holdId ?? uuidAt(book.nowMs),
+    recordId: recordId++,
+    terms: options.terms ?? terms,
+    metadata: {},
+    ...options.request,
+  };
+}
+
+export function hold(book: Book, amount: number, options: HoldOptions = {}): Decision {
+  return book.run({
+    kind: 'HoldPoints',
+    context: book.context(options.context),
+    hold: holdRequest(book, amount, options),
+  });
+}
+
+export function confirm(
+  book: Book,
+  hold: string | HoldReference,
+  actual?: number | ActualUse,
+  context?: Partial<CommandContext>,
+): Decision {
+  return book.run({
+    kind: 'ConfirmHold',
+    context: book.context(context),
+    hold: typeof hold === 'string' ? { holdId: hold } : hold,
+    actual: use(actual),
+  });
+}
+
+export function cancel(
+  book: Book,
+  hold: string | HoldReference,
+  reason: CancelHold['reason'] = 'caller',
+  context?: Partial<CommandContext>,
+): Decision {
+  return book.run({
+    kind: 'CancelHold',
+    context: book.context(context),
+    hold: typeof hold === 'string' ? { holdId: hold } : hold,
+    reason,
+  });
+}
+
+export function consume(
+  book: Book,
+  amount: number,
+  options: HoldOptions = {},
+  actual?: number | ActualUse,
+): Decision {
+  return book.run({
+    kind: 'Consume',
+    context: book.context(options.context),
+    hold: holdRequest(book, amount, options),
+    actual: use(actual),
+  });
+}
+
+function use(actual: number | ActualUse | undefined): ActualUse {
+  if (actual === undefined) return { kind: 'as_held' };
+  return typeof actual === 'number' ? { kind: 'points', points: actual } : actual;
+}
+
+export function sweep(book: Book): Decision {
+  return book.run({ kind: 'ExpireDue', context: book.context() });
+}
+
+type EventData = { [Type in AccountEventType]: Extract<AccountEvent, { type: Type }>['data'] };
+
+/** The data of all events of one type so far, oldest first. */
+export function eventsOf<Type extends AccountEventType>(
+  book: Pick<Book, 'events'>,
+  type: Type,
+): EventData[Type][] {
+  return book.events
+    .map((recorded): { type: string; data: unknown } => recorded.event)
+    .filter((event): event is { type: Type; data: EventData[Type] } => event.type === type)
+    .map((event) => event.data);
+}
+
+/** The state rebuilt from the events' JSON, as another process would. */
+export function replay(events: readonly RecordedAccountEvent[]): Account {
+  return (JSON.parse(JSON.stringify(events)) as RecordedAccountEvent[]).reduce(
+    evolve,
+    freshAccount(),
+  );
+}
+
+/** The state as plain, ordered data, for comparing. */
+export function dump(account: Account): unknown {
+  const sorted = (values: readonly object[]) => values.map((value) => JSON.stringify(value)).sort();
+  return {
+    ...account,
+    openHolds: sorted(mapValues(account.openHolds)),
+    settledHolds: sorted(mapValues(account.settledHolds)),
+    recordIds: mapValues(account.recordIds).sort(),
+    commands: sorted(mapValues(account.commands)),
+    sourceRefs: sorted(mapValues(account.sourceRefs)),
+  };
+}
