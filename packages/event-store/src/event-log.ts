@@ -16,7 +16,11 @@ export interface EventLog {
    * Resolves to `conflict` when the stream is not at that revision: nothing of *this attempt* was written.
    * Throws `NotAppendedError` (surely not written) or `OutcomeUnknownError` (may or may not have been written).
    */
-  append(stream: string, events: readonly EventToAppend[], expectedRevision: ExpectedRevision): Promise<AppendResult>;
+  append(
+    stream: string,
+    events: readonly EventToAppend[],
+    expectedRevision: ExpectedRevision,
+  ): Promise<AppendResult>;
 
   /** Events of one stream in order, from `fromRevision` (inclusive). A missing stream has no events. Throws `StoreUnavailableError`. */
   readStream(stream: string, options: ReadStreamOptions): AsyncIterable<StoredEvent>;
@@ -26,8 +30,9 @@ export interface EventLog {
 
   /**
    * Pages through the log after `afterPosition` (exclusive; null = from the start), only streams with one of the
-   * prefixes, at most `maxCount` events. `position` is how far the page has looked, matching or not: ask again from
-   * it. `end` is true when the log's end was reached. Throws `StoreUnavailableError`.
+   * prefixes. `maxCount` bounds the events that are looked at, so a page may hold no match and yet not be the end.
+   * `position` is how far the page has looked, matching or not: ask again from it. `end` is true when the log's end was
+   * reached. Throws `StoreUnavailableError`.
    */
   readAll(options: ReadAllOptions): Promise<AllPage>;
 
@@ -61,12 +66,18 @@ export interface StoredEvent extends EventToAppend {
 }
 
 export type AppendResult =
-  | { readonly outcome: 'appended'; /** Commit position of the append; null when the store no longer knows it. */ readonly position: bigint | null; readonly revision: number }
+  | {
+      readonly outcome: 'appended';
+      /** Position of the append's last event; null when the store no longer knows it. */
+      readonly position: bigint | null;
+      readonly revision: number;
+    }
   | { readonly outcome: 'conflict' };
 
 export interface ReadStreamOptions {
   readonly fromRevision: number;
   readonly maxCount?: number;
+  /** Stops the read, which then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -74,6 +85,7 @@ export interface ReadAllOptions {
   readonly afterPosition: bigint | null;
   readonly streamPrefixes: readonly string[];
   readonly maxCount: number;
+  /** Stops the read, which then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -82,6 +94,8 @@ export interface AllPage {
   /** Null only when the log is empty. */
   readonly position: bigint | null;
   readonly end: boolean;
+  /** The log ends before `afterPosition`: that position was seen in another store, or in this one before it was restored. */
+  readonly beyondEnd: boolean;
 }
 
 export interface SubscribeAllOptions {

@@ -1,0 +1,495 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createBursts } from './bursts.ts';
+import { APPEND_MAX_BYTES, APPEND_MAX_EVENTS } from './eventstoredb-guards.ts';
+import type {
+  AppendResult,
+  EventLog,
+  EventToAppend,
+  ExpectedRevision,
+  StoredEvent,
+} from './event-log.ts';
+import { NotAppendedError, OutcomeUnknownError } from './event-log.ts';
+import { type EventDraft, GENESIS_HASH, chainEvents } from './hash-chain.ts';
+
+/** Commands that may wait in one lane. */
+export const LANE_QUEUE_MAX = 1_024;
+/** Commands that may wait in all lanes together. */
+export const LANES_QUEUE_MAX = 8_192;
+/** Streams whose state is kept in memory while nobody asks. */
+export const LANES_CACHED_MAX = 50_000;
+/** Old lanes looked at to make room for a new one; busy ones stay. */
+const EVICTION_LOOKS_MAX = 64;
+/** Decisions of one flush: first try, and again after each conflict. */
+export const FLUSH_ATTEMPTS_MAX = 5;
+/** How long callers wait for one append before they hear `outcome_unknown`. */
+export const APPEND_PATIENCE_MS = 1_500;
+/** Between two resends of an append whose outcome is unknown: doubles from the first to the second. */
+export const RESEND_PAUSE_MIN_MS = 50;
+export const RESEND_PAUSE_MAX_MS = 2_000;
+
+/** How a stream's state is made; the lanes know nothing else of what the events mean. */
+export interface LaneFold<State> {
+  /** The state of a stream without events; must share nothing with any other. */
+  initial(): State;
+  /** Must return a new state and leave `state` readable: a refused append goes back to it. */
+  fold(state: State, event: StoredEvent): State;
+}
+
+/** What a decision on the current state came to. */
+export type Judgement<State, Answer> =
+  /** Append these events; `state` is the state after them. */
+  | {
+      readonly kind: 'append';
+      readonly drafts: readonly EventDraft[];
+      readonly state: State;
+      readonly answer: (placed: Placed) => Answer;
+    }
+  /** Append nothing. `needsTail`: true only of the newest state, so another writer's events must be looked for first. */
+  | {
+      readonly kind: 'answer';
+      readonly needsTail: boolean;
+      readonly answer: (revision: number) => Answer;
+    };
+
+/** Where a command's events came to stand. */
+export interface Placed {
+  readonly events: readonly EventToAppend[];
+  readonly firstRevision: number;
+  /** Commit position of the append that carried them; null when the store could not say. */
+  readonly position: bigint | null;
+}
+
+/** Decides on the newest state. Pure; called again after a conflict. Throwing is a bug and ends only this command. */
+export type Judge<State, Answer> = (state: State) => Judgement<State, Answer>;
+
+export type LaneTrouble = 'overloaded' | 'contention' | 'store_unavailable' | 'outcome_unknown';
+
+/** Why a command got no decision. Only `outcome_unknown` may have been written. */
+export class LaneError extends Error {
+  override readonly name = 'LaneError';
+  readonly trouble: LaneTrouble;
+  constructor(trouble: LaneTrouble, cause?: unknown) {
+    super(trouble, { cause });
+    this.trouble = trouble;
+  }
+}
+
+/** The stream is not the one that this process has been writing: the store was swapped or restored from a backup. */
+export class DifferentStoreError extends Error {
+  override readonly name = 'DifferentStoreError';
+}
+
+export interface Lanes<State> {
+  /**
+   * Judges in the lane of `stream`, after everything submitted to it before. The answer leaves only when the events it
+   * rests on are durable. `key` names the command (its id): a repeat during an unknown outcome hears `outcome_unknown`.
+   * Rejects with `LaneError`.
+   */
+  submit<Answer>(stream: string, key: string, judge: Judge<State, Answer>): Promise<Answer>;
+  queued(): number;
+  cached(): number;
+  /** Streams whose last append has an unknown outcome. */
+  frozen(): number;
+  /** Refuses new commands and waits until every lane is idle, at most `timeoutMs`. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+export interface LanesDeps<State> {
+  readonly log: EventLog;
+  readonly fold: LaneFold<State>;
+  /** No other process writes these streams, so refusals and queries need no look at the tail. */
+  readonly singleWriter: boolean;
+  /** Called with a `DifferentStoreError`, or with a bug: the process should end. */
+  readonly onFatal: (error: unknown) => void;
+  readonly cachedMax?: number;
+  readonly patienceMs?: number;
+}
+
+interface Head<State> {
+  readonly state: State;
+  /** −1 before the first event. */
+  readonly revision: number;
+  readonly hash: string;
+}
+
+interface Entry<State> {
+  readonly key: string;
+  readonly judge: Judge<State, unknown>;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Lane<State> {
+  readonly stream: string;
+  head: Head<State> | null;
+  queue: Entry<State>[];
+  running: boolean;
+  /** Another process is known to have written: look at the tail before anything else. */
+  stale: boolean;
+  /** Keys of the commands in an append of unknown outcome; null when there is none. */
+  frozen: ReadonlySet<string> | null;
+}
+
+interface Flush<State> {
+  readonly events: readonly EventToAppend[];
+  readonly head: Head<State>;
+  /** One for each command taken. */
+  readonly answers: readonly {
+    readonly entry: Entry<State>;
+    readonly answer: (position: bigint | null) => unknown;
+  }[];
+  readonly needsTail: boolean;
+}
+
+/**
+ * One lane per stream. One append is in flight per lane; commands that arrive meanwhile are decided one after another
+ * on the state they will find, and leave together as the next append. Streams append in parallel, in bursts.
+ *
+ *  idle ──submit──► deciding ──append──► in flight ──acknowledged──► reply, decide what has gathered
+ *                      ▲                    ├─ conflict: another process wrote; read the tail, decide all again
+ *                      │                    ├─ refused, surely not written: `store_unavailable`
+ *                      └──── settled ◄── frozen: outcome unknown; the identical append is sent until it is
+ *                                         acknowledged or conflicts. Not finding it in the tail would prove nothing:
+ *                                         it may still be on its way.
+ */
+export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
+  const { log, fold } = deps;
+  const cachedMax = deps.cachedMax ?? LANES_CACHED_MAX;
+  const patienceMs = deps.patienceMs ?? APPEND_PATIENCE_MS;
+  const append = createBursts(log);
+  const lanes = new Map<string, Lane<State>>();
+  const active = new Set<Promise<void>>();
+  const closing = new AbortController();
+  let queued = 0;
+  let frozenCount = 0;
+
+  function submit<Answer>(
+    stream: string,
+    key: string,
+    judge: Judge<State, Answer>,
+  ): Promise<Answer> {
+    if (closing.signal.aborted)
+      return Promise.reject(new LaneError('store_unavailable', new Error('closing')));
+    const lane = touch(stream);
+    if (lane.frozen !== null)
+      return Promise.reject(
+        new LaneError(lane.frozen.has(key) ? 'outcome_unknown' : 'store_unavailable'),
+      );
+    if (lane.queue.length >= LANE_QUEUE_MAX || queued >= LANES_QUEUE_MAX)
+      return Promise.reject(new LaneError('overloaded'));
+    queued += 1;
+    return new Promise((resolve, reject) => {
+      // The lane keeps answers of many types; each goes back to the caller whose judge made it.
+      lane.queue.push({ key, judge, resolve: (answer) => resolve(answer as Answer), reject });
+      if (!lane.running) start(lane);
+    });
+  }
+
+  /** The stream's lane, moved to the young end; the oldest idle ones make room. */
+  function touch(stream: string): Lane<State> {
+    const lane = lanes.get(stream) ?? {
+      stream,
+      head: null,
+      queue: [],
+      running: false,
+      stale: false,
+      frozen: null,
+    };
+    lanes.delete(stream);
+    lanes.set(stream, lane);
+    let looked = 0;
+    for (const [name, old] of lanes) {
+      if (lanes.size <= cachedMax || (looked += 1) > EVICTION_LOOKS_MAX) break;
+      if (!old.running) lanes.delete(name);
+    }
+    return lane;
+  }
+
+  function start(lane: Lane<State>): void {
+    lane.running = true;
+    const run = drain(lane).catch(deps.onFatal);
+    active.add(run);
+    void run.finally(() => active.delete(run));
+  }
+
+  async function drain(lane: Lane<State>): Promise<void> {
+    try {
+      while (lane.queue.length > 0) await flush(lane);
+    } catch (error) {
+      for (const entry of takeQueue(lane)) entry.reject(new LaneError('store_unavailable', error));
+      lane.head = null;
+      throw error;
+    } finally {
+      lane.running = false;
+    }
+  }
+
+  async function flush(lane: Lane<State>): Promise<void> {
+    let fresh = false;
+    for (let attempt = 1; attempt <= FLUSH_ATTEMPTS_MAX; attempt += 1) {
+      try {
+        if (lane.head === null || lane.stale) {
+          lane.head = await readOn(lane.stream, lane.head);
+          lane.stale = false;
+          fresh = true;
+        }
+        const plan = decideQueue(lane, lane.head);
+        if (plan.events.length === 0) {
+          if (plan.needsTail && !fresh && !deps.singleWriter) {
+            const head: Head<State> = await readOn(lane.stream, lane.head);
+            fresh = true;
+            if (head.revision !== lane.head.revision) {
+              lane.head = head;
+              continue;
+            }
+          }
+          reply(lane, plan, null);
+          return;
+        }
+        const result = await send(lane, plan);
+        if (result === 'settled') return;
+        if (result.outcome === 'appended') {
+          lane.head = plan.head;
+          reply(lane, plan, result.position);
+          return;
+        }
+        lane.stale = true;
+      } catch (error) {
+        if (error instanceof DifferentStoreError) throw error;
+        for (const entry of takeQueue(lane))
+          entry.reject(new LaneError('store_unavailable', error));
+        return;
+      }
+    }
+    for (const entry of takeQueue(lane)) entry.reject(new LaneError('contention'));
+  }
+
+  /** Decides the queue from its front, as many commands as one append carries. Nothing leaves the queue yet. */
+  function decideQueue(lane: Lane<State>, head: Head<State>): Flush<State> {
+    const drafts: EventDraft[] = [];
+    const answers: {
+      entry: Entry<State>;
+      judgement: Judgement<State, unknown>;
+      from: number;
+      revision: number;
+    }[] = [];
+    let state = head.state;
+    let bytes = 0;
+    let needsTail = false;
+    for (const entry of [...lane.queue]) {
+      const judgement = judgeSafely(lane, entry, state);
+      if (judgement === null) continue;
+      const from = drafts.length;
+      if (judgement.kind === 'append') {
+        const size = draftBytes(judgement.drafts);
+        const full =
+          from + judgement.drafts.length > APPEND_MAX_EVENTS || bytes + size > APPEND_MAX_BYTES;
+        if (full && answers.length > 0) break;
+        bytes += size;
+        drafts.push(...judgement.drafts);
+        state = judgement.state;
+      } else {
+        needsTail ||= judgement.needsTail;
+      }
+      answers.push({ entry, judgement, from, revision: head.revision + drafts.length });
+    }
+    const events = chainEvents(lane.stream, head.revision + 1, head.hash, drafts);
+    return {
+      events,
+      head: {
+        state,
+        revision: head.revision + events.length,
+        hash: events.at(-1)?.metadata['hash'] ?? head.hash,
+      },
+      needsTail,
+      answers: answers.map(({ entry, judgement, from, revision }) => ({
+        entry,
+        answer: (position) => {
+          if (judgement.kind === 'answer') return judgement.answer(revision);
+          const own = events.slice(from, from + judgement.drafts.length);
+          return judgement.answer({
+            events: own,
+            firstRevision: head.revision + 1 + from,
+            position,
+          });
+        },
+      })),
+    };
+  }
+
+  /** A judge that throws is a bug of that command alone: its caller hears of it, the others go on. */
+  function judgeSafely(
+    lane: Lane<State>,
+    entry: Entry<State>,
+    state: State,
+  ): Judgement<State, unknown> | null {
+    try {
+      return entry.judge(state);
+    } catch (error) {
+      lane.queue.splice(lane.queue.indexOf(entry), 1);
+      queued -= 1;
+      entry.reject(error);
+      return null;
+    }
+  }
+
+  /** Appends; `settled` when callers have been answered already because the outcome was unknown for a while. */
+  async function send(lane: Lane<State>, plan: Flush<State>): Promise<AppendResult | 'settled'> {
+    const expected = expectedRevision(plan.head.revision - plan.events.length);
+    const sent = append(lane.stream, plan.events, expected);
+    let patience: NodeJS.Timeout | undefined;
+    const impatient = new Promise<'unknown'>((resolve) => {
+      patience = setTimeout(resolve, patienceMs, 'unknown');
+    });
+    try {
+      const first = await Promise.race([sent, impatient]);
+      if (first !== 'unknown') return first;
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknownError)) throw error;
+    } finally {
+      clearTimeout(patience);
+    }
+    freeze(lane, plan);
+    try {
+      const result = await resolveUnknown(lane, plan, expected, sent);
+      if (result === 'appended') lane.head = plan.head;
+      lane.stale = result === 'conflict';
+    } finally {
+      lane.frozen = null;
+      frozenCount -= 1;
+    }
+    return 'settled';
+  }
+
+  function freeze(lane: Lane<State>, plan: Flush<State>): void {
+    lane.frozen = new Set(plan.answers.map(({ entry }) => entry.key));
+    frozenCount += 1;
+    const inFlight = new Set(plan.answers.map(({ entry }) => entry));
+    for (const entry of takeQueue(lane)) {
+      const known = inFlight.has(entry) || lane.frozen.has(entry.key);
+      entry.reject(new LaneError(known ? 'outcome_unknown' : 'store_unavailable'));
+    }
+  }
+
+  async function resolveUnknown(
+    lane: Lane<State>,
+    plan: Flush<State>,
+    expected: ExpectedRevision,
+    first: Promise<AppendResult>,
+  ): Promise<'appended' | 'conflict' | 'not_appended'> {
+    let sent = first;
+    for (let resend = 0; ; resend += 1) {
+      try {
+        return (await sent).outcome;
+      } catch (error) {
+        // A first attempt that surely wrote nothing settles it; a resend proves nothing about the attempts before.
+        if (error instanceof NotAppendedError && resend === 0) return 'not_appended';
+        if (!(error instanceof NotAppendedError) && !(error instanceof OutcomeUnknownError))
+          throw error;
+      }
+      const pauseMs = Math.min(
+        RESEND_PAUSE_MAX_MS,
+        RESEND_PAUSE_MIN_MS * 2 ** Math.min(resend, 10),
+      );
+      await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: closing.signal });
+      sent = append(lane.stream, plan.events, expected);
+    }
+  }
+
+  /** Takes the plan's commands from the queue and answers them. */
+  function reply(lane: Lane<State>, plan: Flush<State>, position: bigint | null): void {
+    lane.queue.splice(0, plan.answers.length);
+    queued -= plan.answers.length;
+    for (const { entry, answer } of plan.answers) {
+      try {
+        entry.resolve(answer(position));
+      } catch (error) {
+        entry.reject(error);
+      }
+    }
+  }
+
+  function takeQueue(lane: Lane<State>): Entry<State>[] {
+    const entries = lane.queue;
+    lane.queue = [];
+    queued -= entries.length;
+    return entries;
+  }
+
+  /**
+   * The stream's head, read from the start (`known` null) or from the last event known. That event is read again: if it
+   * is not there, or is another, this is not the stream that the state was folded from.
+   */
+  async function readOn(stream: string, known: Head<State> | null): Promise<Head<State>> {
+    let head: Head<State> = known ?? { state: fold.initial(), revision: -1, hash: GENESIS_HASH };
+    let seen = known === null || known.revision < 0;
+    for await (const event of log.readStream(stream, {
+      fromRevision: Math.max(0, head.revision),
+    })) {
+      const hash = event.metadata['hash'] ?? '';
+      if (!seen) {
+        if (event.revision !== head.revision || hash !== head.hash)
+          throw differentStore(stream, head.revision);
+        seen = true;
+        continue;
+      }
+      if (event.revision !== head.revision + 1 || event.metadata['prev_hash'] !== head.hash) {
+        throw new FoldError(
+          `${stream}: the event at revision ${event.revision} does not follow revision ${head.revision}`,
+        );
+      }
+      head = { state: foldSafely(head.state, event), revision: event.revision, hash };
+    }
+    if (!seen) throw differentStore(stream, head.revision);
+    return head;
+  }
+
+  function foldSafely(state: State, event: StoredEvent): State {
+    try {
+      return fold.fold(state, event);
+    } catch (cause) {
+      throw new FoldError(
+        `${event.stream}: cannot fold ${event.type} at revision ${event.revision}`,
+        { cause },
+      );
+    }
+  }
+
+  return {
+    submit,
+    queued: () => queued,
+    cached: () => lanes.size,
+    frozen: () => frozenCount,
+    async close(timeoutMs) {
+      closing.abort();
+      const timeout = new AbortController();
+      const late = sleep(timeoutMs, undefined, { signal: timeout.signal }).catch(() => undefined);
+      await Promise.race([Promise.allSettled(active), late]);
+      timeout.abort();
+    },
+  };
+}
+
+/** The log holds something that the fold refuses: no answer can be given from this stream. */
+export class FoldError extends Error {
+  override readonly name = 'FoldError';
+}
+
+function expectedRevision(lastRevision: number): ExpectedRevision {
+  return lastRevision < 0 ? 'no_stream' : lastRevision;
+}
+
+function draftBytes(drafts: readonly EventDraft[]): number {
+  let bytes = 0;
+  for (const draft of drafts) bytes += Buffer.byteLength(JSON.stringify(draft)) + CHAIN_BYTES;
+  return bytes;
+}
+
+/** `prev_hash` and `hash` with their names, added to each event's metadata. */
+const CHAIN_BYTES = 200;
+
+function differentStore(stream: string, revision: number): DifferentStoreError {
+  return new DifferentStoreError(
+    `${stream} no longer has the event at revision ${revision} that this process has seen: different or restored store`,
+  );
+}
