@@ -1,0 +1,47 @@
+import { decodeStoredEvent, encodeMetadata } from '@points/contracts/stored-events';
+import { parseStream } from '@points/contracts/streams';
+import { type Account, evolve, freshAccount } from '@points/domain/account/account';
+import type { RecordedAccountEvent } from '@points/domain/account/events';
+import type { JsonObject } from '@points/event-store/event-log';
+import type { EventDraft } from '@points/event-store/hash-chain';
+import type { LaneFold } from '@points/event-store/lanes';
+
+/** How a lane makes an account's state from its stream. */
+export const ACCOUNT_FOLD: LaneFold<Account> = {
+  initial: freshAccount,
+  fold(account, stored) {
+    const decoded = decodeStoredEvent(stored);
+    if (decoded.category !== 'account') throw new Error(`${stored.stream} is not an account`);
+    return evolve(account, decoded);
+  },
+};
+
+/** Who caused an event and why, for its metadata. */
+export interface Cause {
+  /** The verb, such as `hold`. */
+  readonly commandName: string;
+  readonly actorType: 'client' | 'system';
+  readonly actorId: string;
+  readonly correlationId: string;
+}
+
+/** A decided event as it goes into the log. */
+export function toDraft({ event, context }: RecordedAccountEvent, cause: Cause): EventDraft {
+  const metadata = encodeMetadata({
+    eventType: event.type,
+    context,
+    ...cause,
+    causationId: context.command_id,
+  });
+  return { type: event.type, data: toJson(event.data), metadata };
+}
+
+/** Event data are plain JSON by their types; TypeScript only lacks the index signature. */
+export function toJson(data: object): JsonObject {
+  return data as JsonObject;
+}
+
+export function accountIdOf(stream: string): string | null {
+  const parsed = parseStream(stream);
+  return parsed?.category === 'account' ? parsed.accountId : null;
+}
