@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { EventLog, StoredEvent } from './event-log.ts';
 import { GENESIS_HASH, chainEvents, verifyEvent } from './hash-chain.ts';
+import type { LaneFold } from './lane-head.ts';
 import { type InMemoryEventLog, createInMemoryEventLog } from './in-memory.ts';
-import { type Judge, LANE_QUEUE_MAX, type LaneFold, type Lanes, createLanes } from './lanes.ts';
+import { type Judge, LANE_QUEUE_MAX, type Lanes, createLanes } from './lanes.ts';
 
 interface Sum {
   readonly total: number;

@@ -9,7 +9,8 @@ import type {
   StoredEvent,
 } from './event-log.ts';
 import { NotAppendedError, OutcomeUnknownError } from './event-log.ts';
-import { type EventDraft, GENESIS_HASH, chainEvents } from './hash-chain.ts';
+import { type EventDraft, chainEvents } from './hash-chain.ts';
+import { DifferentStoreError, type Head, type LaneFold, readHead } from './lane-head.ts';
 
 /** Commands that may wait in one lane. */
 export const LANE_QUEUE_MAX = 1_024;
@@ -26,14 +27,6 @@ export const APPEND_PATIENCE_MS = 1_500;
 /** Between two resends of an append whose outcome is unknown: doubles from the first to the second. */
 export const RESEND_PAUSE_MIN_MS = 50;
 export const RESEND_PAUSE_MAX_MS = 2_000;
-
-/** How a stream's state is made; the lanes know nothing else of what the events mean. */
-export interface LaneFold<State> {
-  /** The state of a stream without events; must share nothing with any other. */
-  initial(): State;
-  /** Must return a new state and leave `state` readable: a refused append goes back to it. */
-  fold(state: State, event: StoredEvent): State;
-}
 
 /** What a decision on the current state came to. */
 export type Judgement<State, Answer> =
@@ -74,11 +67,6 @@ export class LaneError extends Error {
   }
 }
 
-/** The stream is not the one that this process has been writing: the store was swapped or restored from a backup. */
-export class DifferentStoreError extends Error {
-  override readonly name = 'DifferentStoreError';
-}
-
 export interface Lanes<State> {
   /**
    * Judges in the lane of `stream`, after everything submitted to it before. The answer leaves only when the events it
@@ -103,13 +91,6 @@ export interface LanesDeps<State> {
   readonly onFatal: (error: unknown) => void;
   readonly cachedMax?: number;
   readonly patienceMs?: number;
-}
-
-interface Head<State> {
-  readonly state: State;
-  /** −1 before the first event. */
-  readonly revision: number;
-  readonly hash: string;
 }
 
 interface Entry<State> {
@@ -229,14 +210,14 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     for (let attempt = 1; attempt <= FLUSH_ATTEMPTS_MAX; attempt += 1) {
       try {
         if (lane.head === null || lane.stale) {
-          lane.head = await readOn(lane.stream, lane.head);
+          lane.head = await readHead(log, fold, lane.stream, lane.head);
           lane.stale = false;
           fresh = true;
         }
         const plan = decideQueue(lane, lane.head);
         if (plan.events.length === 0) {
           if (plan.needsTail && !fresh && !deps.singleWriter) {
-            const head: Head<State> = await readOn(lane.stream, lane.head);
+            const head: Head<State> = await readHead(log, fold, lane.stream, lane.head);
             fresh = true;
             if (head.revision !== lane.head.revision) {
               lane.head = head;
@@ -416,45 +397,6 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     return entries;
   }
 
-  /**
-   * The stream's head, read from the start (`known` null) or from the last event known. That event is read again: if it
-   * is not there, or is another, this is not the stream that the state was folded from.
-   */
-  async function readOn(stream: string, known: Head<State> | null): Promise<Head<State>> {
-    let head: Head<State> = known ?? { state: fold.initial(), revision: -1, hash: GENESIS_HASH };
-    let seen = known === null || known.revision < 0;
-    for await (const event of log.readStream(stream, {
-      fromRevision: Math.max(0, head.revision),
-    })) {
-      const hash = event.metadata['hash'] ?? '';
-      if (!seen) {
-        if (event.revision !== head.revision || hash !== head.hash)
-          throw differentStore(stream, head.revision);
-        seen = true;
-        continue;
-      }
-      if (event.revision !== head.revision + 1 || event.metadata['prev_hash'] !== head.hash) {
-        throw new FoldError(
-          `${stream}: the event at revision ${event.revision} does not follow revision ${head.revision}`,
-        );
-      }
-      head = { state: foldSafely(head.state, event), revision: event.revision, hash };
-    }
-    if (!seen) throw differentStore(stream, head.revision);
-    return head;
-  }
-
-  function foldSafely(state: State, event: StoredEvent): State {
-    try {
-      return fold.fold(state, event);
-    } catch (cause) {
-      throw new FoldError(
-        `${event.stream}: cannot fold ${event.type} at revision ${event.revision}`,
-        { cause },
-      );
-    }
-  }
-
   return {
     submit,
     queued: () => queued,
@@ -470,11 +412,6 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
   };
 }
 
-/** The log holds something that the fold refuses: no answer can be given from this stream. */
-export class FoldError extends Error {
-  override readonly name = 'FoldError';
-}
-
 function expectedRevision(lastRevision: number): ExpectedRevision {
   return lastRevision < 0 ? 'no_stream' : lastRevision;
 }
@@ -487,9 +424,3 @@ function draftBytes(drafts: readonly EventDraft[]): number {
 
 /** `prev_hash` and `hash` with their names, added to each event's metadata. */
 const CHAIN_BYTES = 200;
-
-function differentStore(stream: string, revision: number): DifferentStoreError {
-  return new DifferentStoreError(
-    `${stream} no longer has the event at revision ${revision} that this process has seen: different or restored store`,
-  );
-}

@@ -4,7 +4,7 @@ import { type Account, evolve, freshAccount } from '@points/domain/account/accou
 import type { RecordedAccountEvent } from '@points/domain/account/events';
 import type { JsonObject } from '@points/event-store/event-log';
 import type { EventDraft } from '@points/event-store/hash-chain';
-import type { LaneFold } from '@points/event-store/lanes';
+import type { LaneFold } from '@points/event-store/lane-head';
 
 /** How a lane makes an account's state from its stream. */
 export const ACCOUNT_FOLD: LaneFold<Account> = {
