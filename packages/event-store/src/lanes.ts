@@ -6,7 +6,6 @@ import type {
   EventLog,
   EventToAppend,
   ExpectedRevision,
-  StoredEvent,
 } from './event-log.ts';
 import { NotAppendedError, OutcomeUnknownError } from './event-log.ts';
 import { type EventDraft, chainEvents } from './hash-chain.ts';
