@@ -1,0 +1,43 @@
+import { isId } from './text.ts';
+
+/** Names of the streams of the event log. The category is everything before the first `-`. */
+const ACCOUNT_PREFIX = 'account-';
+const AI_MODEL_PREFIX = 'aiModel-';
+export const PRICING_CONFIG_STREAM = 'pricingConfig-ledger';
+
+/** Prefixes of all streams that hold events of the ledger. */
+export const LEDGER_STREAM_PREFIXES = [ACCOUNT_PREFIX, AI_MODEL_PREFIX, 'pricingConfig-'] as const;
+
+export type LedgerStream =
+  | { readonly category: 'account'; readonly accountId: string }
+  | { readonly category: 'aiModel'; readonly modelId: string }
+  | { readonly category: 'pricingConfig' };
+
+/** Throws RangeError when `accountId` is not an id: nothing that was not checked may name a stream. */
+export function accountStream(accountId: string): string {
+  return ACCOUNT_PREFIX + checked(accountId);
+}
+
+/** Throws RangeError when `modelId` is not an id. */
+export function aiModelStream(modelId: string): string {
+  return AI_MODEL_PREFIX + checked(modelId);
+}
+
+/** What a stream's name says, or null when it is not a stream of the ledger. */
+export function parseStream(stream: string): LedgerStream | null {
+  if (stream === PRICING_CONFIG_STREAM) return { category: 'pricingConfig' };
+  if (stream.startsWith(ACCOUNT_PREFIX)) {
+    const accountId = stream.slice(ACCOUNT_PREFIX.length);
+    return isId(accountId) ? { category: 'account', accountId } : null;
+  }
+  if (stream.startsWith(AI_MODEL_PREFIX)) {
+    const modelId = stream.slice(AI_MODEL_PREFIX.length);
+    return isId(modelId) ? { category: 'aiModel', modelId } : null;
+  }
+  return null;
+}
+
+function checked(id: string): string {
+  if (!isId(id)) throw new RangeError(`not an id that can name a stream: ${JSON.stringify(id)}`);
+  return id;
+}
