@@ -16,6 +16,8 @@ export interface Head<State> {
   readonly revision: number;
   /** Of the last event; the next one carries it as `prev_hash`. */
   readonly hash: string;
+  /** Log position of the last event; null before the first, and when the store could not tell it. */
+  readonly position: bigint | null;
 }
 
 /** The stream is not the one that this process has been writing: the store was swapped or restored from a backup. */
@@ -40,7 +42,12 @@ export async function readHead<State>(
   stream: string,
   known: Head<State> | null,
 ): Promise<Head<State>> {
-  let head: Head<State> = known ?? { state: fold.initial(), revision: -1, hash: GENESIS_HASH };
+  let head: Head<State> = known ?? {
+    state: fold.initial(),
+    revision: -1,
+    hash: GENESIS_HASH,
+    position: null,
+  };
   let seen = head.revision < 0;
   for await (const event of log.readStream(stream, { fromRevision: Math.max(0, head.revision) })) {
     const hash = event.metadata['hash'] ?? '';
@@ -54,7 +61,12 @@ export async function readHead<State>(
         `${stream}: the event at revision ${event.revision} does not follow revision ${head.revision}`,
       );
     }
-    head = { state: foldSafely(fold, head.state, event), revision: event.revision, hash };
+    head = {
+      state: foldSafely(fold, head.state, event),
+      revision: event.revision,
+      hash,
+      position: event.position,
+    };
   }
   if (seen) return head;
   throw new DifferentStoreError(

@@ -236,6 +236,21 @@ describe('lanes', () => {
     expect(await add('b', 4)).toBe('duplicate b');
   });
 
+  it('know that a query and a refusal decided beside an unknown append have written nothing', async () => {
+    const { add, log, lanes } = setup();
+    await add('a', 3);
+    log.faults.failNextAppend('unknown_written');
+    const append = add('b', 7);
+    const refusal = add('c', 7);
+    const query = lanes.submit('sum-1', '', total);
+    await expect(append).rejects.toMatchObject({ trouble: 'outcome_unknown' });
+    await expect(refusal).rejects.toMatchObject({ trouble: 'store_unavailable' });
+    await expect(query).rejects.toMatchObject({ trouble: 'store_unavailable' });
+    await expect(lanes.submit('sum-1', '', total)).rejects.toMatchObject({
+      trouble: 'store_unavailable',
+    });
+  });
+
   it('refuse more than they may queue', async () => {
     const { add, log } = setup();
     await add('a', 0, 1e6);

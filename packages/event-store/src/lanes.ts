@@ -1,12 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createBursts } from './bursts.ts';
 import { APPEND_MAX_BYTES, APPEND_MAX_EVENTS } from './eventstoredb-guards.ts';
-import type {
-  AppendResult,
-  EventLog,
-  EventToAppend,
-  ExpectedRevision,
-} from './event-log.ts';
+import type { AppendResult, EventLog, EventToAppend, ExpectedRevision } from './event-log.ts';
 import { NotAppendedError, OutcomeUnknownError } from './event-log.ts';
 import { type EventDraft, chainEvents } from './hash-chain.ts';
 import { DifferentStoreError, type Head, type LaneFold, readHead } from './lane-head.ts';
@@ -40,8 +35,16 @@ export type Judgement<State, Answer> =
   | {
       readonly kind: 'answer';
       readonly needsTail: boolean;
-      readonly answer: (revision: number) => Answer;
+      readonly answer: (at: StatePlace) => Answer;
     };
+
+/** The last event of the state that an answer rests on. */
+export interface StatePlace {
+  /** −1 = no events yet. */
+  readonly revision: number;
+  /** Null before the first event, and when the store could not tell it. */
+  readonly position: bigint | null;
+}
 
 /** Where a command's events came to stand. */
 export interface Placed {
@@ -116,6 +119,7 @@ interface Flush<State> {
   /** One for each command taken. */
   readonly answers: readonly {
     readonly entry: Entry<State>;
+    readonly appends: boolean;
     readonly answer: (position: bigint | null) => unknown;
   }[];
   readonly needsTail: boolean;
@@ -223,13 +227,13 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
               continue;
             }
           }
-          reply(lane, plan, null);
+          reply(lane, plan, lane.head.position);
           return;
         }
         const result = await send(lane, plan);
         if (result === 'settled') return;
         if (result.outcome === 'appended') {
-          lane.head = plan.head;
+          lane.head = { ...plan.head, position: result.position };
           reply(lane, plan, result.position);
           return;
         }
@@ -280,12 +284,14 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
         state,
         revision: head.revision + events.length,
         hash: events.at(-1)?.metadata['hash'] ?? head.hash,
+        position: head.position,
       },
       needsTail,
       answers: answers.map(({ entry, judgement, from, revision }) => ({
         entry,
+        appends: judgement.kind === 'append',
         answer: (position) => {
-          if (judgement.kind === 'answer') return judgement.answer(revision);
+          if (judgement.kind === 'answer') return judgement.answer({ revision, position });
           const own = events.slice(from, from + judgement.drafts.length);
           return judgement.answer({
             events: own,
@@ -332,8 +338,9 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     freeze(lane, plan);
     try {
       const result = await resolveUnknown(lane, plan, expected, sent);
-      if (result === 'appended') lane.head = plan.head;
-      lane.stale = result === 'conflict';
+      if (result !== null && result.outcome === 'appended')
+        lane.head = { ...plan.head, position: result.position };
+      lane.stale = result?.outcome === 'conflict';
     } finally {
       lane.frozen = null;
       frozenCount -= 1;
@@ -342,28 +349,32 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
   }
 
   function freeze(lane: Lane<State>, plan: Flush<State>): void {
-    lane.frozen = new Set(plan.answers.map(({ entry }) => entry.key));
+    // Refusals and queries decided in the same flush have appended nothing.
+    lane.frozen = new Set(
+      plan.answers.filter(({ appends }) => appends).map(({ entry }) => entry.key),
+    );
     frozenCount += 1;
-    const inFlight = new Set(plan.answers.map(({ entry }) => entry));
     for (const entry of takeQueue(lane)) {
-      const known = inFlight.has(entry) || lane.frozen.has(entry.key);
-      entry.reject(new LaneError(known ? 'outcome_unknown' : 'store_unavailable'));
+      entry.reject(
+        new LaneError(lane.frozen.has(entry.key) ? 'outcome_unknown' : 'store_unavailable'),
+      );
     }
   }
 
+  /** Null = surely not written. */
   async function resolveUnknown(
     lane: Lane<State>,
     plan: Flush<State>,
     expected: ExpectedRevision,
     first: Promise<AppendResult>,
-  ): Promise<'appended' | 'conflict' | 'not_appended'> {
+  ): Promise<AppendResult | null> {
     let sent = first;
     for (let resend = 0; ; resend += 1) {
       try {
-        return (await sent).outcome;
+        return await sent;
       } catch (error) {
         // A first attempt that surely wrote nothing settles it; a resend proves nothing about the attempts before.
-        if (error instanceof NotAppendedError && resend === 0) return 'not_appended';
+        if (error instanceof NotAppendedError && resend === 0) return null;
         if (!(error instanceof NotAppendedError) && !(error instanceof OutcomeUnknownError))
           throw error;
       }

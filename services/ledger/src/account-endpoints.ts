@@ -144,7 +144,7 @@ async function submit<Verb extends AccountVerb>(
   if (answer.kind === 'outcome') return answer.outcome;
   const first = await readCommand(deps.log, stream, answer.revision);
   const result = resultOf(verb, first.events, answer.account, holdIdOf(hold, answer.account));
-  return { ok: true, result, applied: appliedBy(first, true), atMs: first.atMs };
+  return { ok: true, result, duplicate: true, ...appliedBy(first), atMs: first.atMs };
 }
 
 function judgeCommand(
@@ -207,7 +207,8 @@ function firstAnswer(
   return {
     ok: true,
     result: resultOf(verb, events, decision.account, holdIdOf(hold, decision.account)),
-    applied: appliedBy({ events, lastRevision, position: placed.position }, false),
+    duplicate: false,
+    ...appliedBy({ events, lastRevision, position: placed.position }),
     atMs: decision.account.lastEventMs,
   };
 }

@@ -4,7 +4,7 @@ import type { Account } from '@points/domain/account/account';
 import type { AccountEvent, AccountEventType } from '@points/domain/account/events';
 import type { EventLog, StoredEvent } from '@points/event-store/event-log';
 import { mapGet } from '@points/domain/persistent-map';
-import type { AppliedCommand } from './reply.ts';
+import type { AccountNumbers } from './reply.ts';
 
 /** An event of a command, with the id that it has in the log. */
 export interface AnswerEvent {
@@ -106,18 +106,17 @@ export function resultOf(
 }
 
 /** The account's numbers right after the command; `held` is what then was not available. */
-export function appliedBy(
-  command: Pick<CommandInLog, 'events' | 'lastRevision' | 'position'>,
-  duplicate: boolean,
-): AppliedCommand {
+export function appliedBy(command: Pick<CommandInLog, 'events' | 'lastRevision' | 'position'>) {
   const last = command.events.at(-1)?.event.data;
   if (last === undefined) throw new Error('a command without events was applied');
   const { balance_after: balance, available_after: available } = last;
-  return {
-    duplicate,
-    position: command.position,
-    account: { balance, available, held: balance - available, revision: command.lastRevision },
+  const account: AccountNumbers = {
+    balance,
+    available,
+    held: balance - available,
+    revision: command.lastRevision,
   };
+  return { account, position: command.position };
 }
 
 function holdResult({ data }: Found<'PointsHeld'>): Result {

@@ -90,7 +90,7 @@ export async function reloadConfig(
     return {
       ok: true,
       result: { ...loaded },
-      applied: { duplicate: false, position: null },
+      duplicate: false,
       atMs: nowMs,
     };
   } catch (error) {
@@ -159,7 +159,7 @@ function answer(
 ): Outcome {
   const model = findModel(catalog, modelIdOf(command));
   if (model === undefined) throw new Error(`model ${modelIdOf(command)} is not in its own stream`);
-  return { ok: true, result: modelResult(model), applied: { duplicate, position }, atMs };
+  return { ok: true, result: modelResult(model), duplicate, position, atMs };
 }
 
 function modelResult(model: Model): Result {

@@ -157,5 +157,5 @@ function commandIdOf(body: object): string | undefined {
 
 function nameOf(outcome: Outcome): string {
   if (!outcome.ok) return outcome.refusal.code;
-  return outcome.applied?.duplicate === true ? 'duplicate' : 'ok';
+  return outcome.duplicate === true ? 'duplicate' : 'ok';
 }

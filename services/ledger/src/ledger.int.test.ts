@@ -78,6 +78,12 @@ describe('the main job', () => {
       open_hold_count: 0,
       revision: 2,
     });
+    expect(balance).toMatchObject({
+      balance: { balance: 93, held: 0, available: 93 },
+      account_revision: 2,
+      position: confirmed.position,
+    });
+    expect(balance).not.toHaveProperty('duplicate');
     const events = await world.events(account_id);
     expect(events.map((event) => event.type)).toEqual([
       'PointsRecharged',

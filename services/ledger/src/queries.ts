@@ -6,7 +6,15 @@ import { isDue, summarize } from '@points/domain/account/batches';
 import { mapGet, mapSize, mapValues } from '@points/domain/persistent-map';
 import { formatTime } from '@points/domain/time';
 import { priceRequest, termsOf } from './account-endpoints.ts';
-import { find, isAccountVerb, readCommand, resultOf, transaction } from './account-results.ts';
+import {
+  appliedBy,
+  find,
+  isAccountVerb,
+  readCommand,
+  resultOf,
+  transaction,
+} from './account-results.ts';
+import type { StatePlace } from '@points/event-store/lanes';
 import { type LedgerDeps, notReady } from './ledger-deps.ts';
 import { type Outcome, refused } from './reply.ts';
 
@@ -15,13 +23,14 @@ const MS_PER_SECOND = 1_000;
 
 /** The account's numbers now: due batches count as expired already. */
 export async function balance(body: Request<'qry.balance'>, deps: LedgerDeps): Promise<Outcome> {
-  const account = await durableState(body.account_id, deps);
+  const durable = await durableState(body.account_id, deps);
+  const { account } = durable;
   const nowMs = deps.clock.now();
   const summary = summarize(account, nowMs);
   const batches = account.batches
     .map((batch) => (isDue(batch, nowMs) ? { ...batch, remaining: batch.pinned } : batch))
     .filter((batch) => batch.remaining > 0);
-  return answer(deps, {
+  return answer(durable, deps, {
     account_id: body.account_id,
     ...summary,
     batches: batches.map((batch) => ({
@@ -46,7 +55,8 @@ export async function hold(
   client: string,
   deps: LedgerDeps,
 ): Promise<Outcome> {
-  const account = await durableState(body.account_id, deps);
+  const durable = await durableState(body.account_id, deps);
+  const { account } = durable;
   const holdId =
     body.hold_id ??
     (body.record_id === undefined ? undefined : mapGet(account.recordIds, body.record_id));
@@ -58,7 +68,7 @@ export async function hold(
   if (known.owner !== null && known.owner !== client && !deps.admins.has(client))
     return refused('forbidden');
   const stream = accountStream(body.account_id);
-  return answer(deps, {
+  return answer(durable, deps, {
     hold_id: holdId,
     record_id: known.recordId,
     status: open === undefined ? (settled?.outcome.status ?? 'canceled') : 'held',
@@ -73,10 +83,11 @@ export async function quote(body: Request<'qry.quote'>, deps: LedgerDeps): Promi
   if (deps.prices.sources() === null) return notReady(deps);
   const terms = termsOf(priceRequest(body), deps);
   if ('code' in terms) return refused(terms.code, terms.details);
-  const account = await durableState(body.account_id, deps);
+  const durable = await durableState(body.account_id, deps);
+  const { account } = durable;
   const { balance: settled, available } = summarize(account, deps.clock.now());
   const sufficient = terms.amount === 0 || available >= terms.amount;
-  return answer(deps, {
+  return answer(durable, deps, {
     sufficient,
     required: terms.amount,
     balance: settled,
@@ -92,29 +103,50 @@ export async function price(body: Request<'qry.price'>, deps: LedgerDeps): Promi
   const terms = termsOf(priceRequest(body), deps);
   if ('code' in terms) return refused(terms.code, terms.details);
   const unknown = terms.price.mode === 'duration' && body.estimated_duration === undefined;
-  return answer(deps, { ...terms.price, amount: unknown ? null : terms.amount });
+  return {
+    ok: true,
+    result: { ...terms.price, amount: unknown ? null : terms.amount },
+    atMs: deps.clock.now(),
+  };
 }
 
 /** The first answer to a command, for a caller that lost it. */
 export async function command(body: Request<'qry.command'>, deps: LedgerDeps): Promise<Outcome> {
-  const account = await durableState(body.account_id, deps);
+  const durable = await durableState(body.account_id, deps);
+  const { account } = durable;
   const known = mapGet(account.commands, body.command_id);
   if (known === undefined) return refused('command_unknown');
   const first = await readCommand(deps.log, accountStream(body.account_id), known.revision);
   if (!isAccountVerb(first.commandName)) return refused('command_unknown');
-  return { ok: true, result: resultOf(first.commandName, first.events, account), atMs: first.atMs };
+  const { account: numbers, position } = appliedBy(first);
+  return {
+    ok: true,
+    result: resultOf(first.commandName, first.events, account),
+    atMs: first.atMs,
+    account: numbers,
+    position,
+  };
 }
 
-function durableState(accountId: string, deps: LedgerDeps): Promise<Account> {
+/** An account as the log has it, and where that stands. */
+interface Durable {
+  readonly account: Account;
+  readonly at: StatePlace;
+}
+
+function durableState(accountId: string, deps: LedgerDeps): Promise<Durable> {
   return deps.lanes.submit(accountStream(accountId), '', (account) => ({
     kind: 'answer',
     needsTail: true,
-    answer: () => account,
+    answer: (at) => ({ account, at }),
   }));
 }
 
-function answer(deps: LedgerDeps, result: Result): Outcome {
-  return { ok: true, result, atMs: deps.clock.now() };
+function answer({ account, at }: Durable, deps: LedgerDeps, result: Result): Outcome {
+  const nowMs = deps.clock.now();
+  const { balance: settled, held, available } = summarize(account, nowMs);
+  const numbers = { balance: settled, held, available, revision: at.revision };
+  return { ok: true, result, atMs: nowMs, account: numbers, position: at.position };
 }
 
 function newestFirst(holds: readonly OpenHold[]): OpenHold[] {

@@ -6,24 +6,23 @@ import type { NatsAnswer } from '@points/runtime/nats-service';
 
 /** What an endpoint came to: the reply without what its envelope adds. */
 export type Outcome =
-  | {
-      readonly ok: true;
-      readonly result: Result;
-      readonly applied?: AppliedCommand;
-      readonly atMs: number;
-    }
+  | ({ readonly ok: true; readonly result: Result; readonly atMs: number } & Standing)
   | { readonly ok: false; readonly refusal: LedgerRefusal };
 
-/** Only for commands to an account. */
-export interface AppliedCommand {
-  readonly duplicate: boolean;
-  readonly position: bigint | null;
-  readonly account?: {
-    readonly balance: number;
-    readonly held: number;
-    readonly available: number;
-    readonly revision: number;
-  };
+/** Where the answer stands in the log. */
+export interface Standing {
+  /** Only of commands: whether this is the first answer again. */
+  readonly duplicate?: boolean;
+  readonly position?: bigint | null;
+  /** Only of requests to an account. */
+  readonly account?: AccountNumbers;
+}
+
+export interface AccountNumbers {
+  readonly balance: number;
+  readonly held: number;
+  readonly available: number;
+  readonly revision: number;
 }
 
 export interface LedgerRefusal {
@@ -49,14 +48,12 @@ export function toAnswer(outcome: Outcome, commandId: string | undefined): NatsA
 }
 
 function success(outcome: Outcome & { ok: true }, commandId: string | undefined): Success {
-  const { applied, result } = outcome;
-  const at = new Date(outcome.atMs).toISOString();
-  if (applied === undefined || commandId === undefined) return { ok: true, result, at };
-  const account = applied.account;
+  const { result, duplicate, account, position } = outcome;
   return {
     ok: true,
-    command_id: commandId,
-    duplicate: applied.duplicate,
+    ...(commandId === undefined || duplicate === undefined
+      ? {}
+      : { command_id: commandId, duplicate }),
     result,
     ...(account === undefined
       ? {}
@@ -64,8 +61,8 @@ function success(outcome: Outcome & { ok: true }, commandId: string | undefined)
           balance: { balance: account.balance, held: account.held, available: account.available },
           account_revision: account.revision,
         }),
-    ...(applied.position === null ? {} : { position: applied.position.toString() }),
-    at,
+    ...(position == null ? {} : { position: position.toString() }),
+    at: new Date(outcome.atMs).toISOString(),
   };
 }
 
