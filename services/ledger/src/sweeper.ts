@@ -52,7 +52,8 @@ export function startSweeper(deps: {
           account !== undefined && !stopping.signal.aborted;
           account = accounts.pop()
         ) {
-          appended += await expireAccount(account, ledger);
+          const count = await expireAccount(account, ledger);
+          appended += count;
         }
       });
       await Promise.all(workers);

@@ -16,7 +16,8 @@ import { GENESIS_HASH, verifyEvent } from '@points/event-store/hash-chain';
 import { createLog } from '@points/runtime/log';
 import { createMetrics } from '@points/runtime/metrics';
 import { type Nats, connectNats } from '@points/runtime/nats';
-import { systemClock } from '@points/runtime/clock';
+import { type Clock, systemClock } from '@points/runtime/clock';
+import type { Session } from '@points/read-model/database';
 import { expect, vi } from 'vitest';
 import { v7 } from 'uuid';
 import { type Ledger, type LedgerSettings, startLedger } from '../start.ts';
@@ -30,7 +31,7 @@ export interface World {
   readonly log: EventLog;
   readonly configFile: string;
   readonly fatal: unknown[];
-  startLedger(settings?: Partial<LedgerSettings>): Promise<Ledger>;
+  startLedger(settings?: Partial<LedgerSettings>, parts?: Parts): Promise<Ledger>;
   /** Asks as that client; fields `command_id` and, for holds, `hold_id` are filled in when absent. */
   ask<Name extends Endpoint>(
     client: string,
@@ -47,6 +48,12 @@ export interface World {
   ok<Name extends Endpoint>(client: string, endpoint: Name, body: object): Promise<Success<Name>>;
   events(accountId: string): Promise<StoredEvent[]>;
   stop(): Promise<void>;
+}
+
+/** What a test replaces of a ledger's surroundings. */
+export interface Parts {
+  readonly clock?: Clock;
+  readonly openSession?: () => Promise<Session>;
 }
 
 export async function startWorld(): Promise<World> {
@@ -113,14 +120,15 @@ export async function startWorld(): Promise<World> {
       if (!reply.ok) throw new Error(`${endpoint} was refused: ${JSON.stringify(reply.error)}`);
       return reply;
     },
-    async startLedger(settings) {
+    async startLedger(settings, parts) {
       const nats = await connect(natsServer, 'ledger');
       const ownLog = connectEventStoreDb({ url: eventStore.url });
       const ledger = await startLedger({
         log: ownLog,
         nats,
-        openSession: () => Promise.reject(new Error('no read tables in this test')),
-        clock: systemClock,
+        openSession:
+          parts?.openSession ?? (() => Promise.reject(new Error('no read tables in this test'))),
+        clock: parts?.clock ?? systemClock,
         logger,
         metrics: createMetrics('ledger'),
         onFatal: (error) => fatal.push(error),
