@@ -58,7 +58,14 @@ describe('canonicalJson', () => {
 
   it('writes the examples of RFC 8785', () => {
     // Section 3.2.2 and 3.2.3 of the RFC.
-    const numbers = [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001, -0];
+    const numbers = [
+      Number('333333333.33333329'),
+      1e30,
+      4.5,
+      2e-3,
+      0.000000000000000000000000001,
+      -0,
+    ];
     expect(canonicalJson(numbers)).toBe('[333333333.3333333,1e+30,4.5,0.002,1e-27,0]');
     const members = {
       '\u20ac': 1,

@@ -94,8 +94,6 @@ export interface AllPage {
   /** Null only when the log is empty. */
   readonly position: bigint | null;
   readonly end: boolean;
-  /** The log ends before `afterPosition`: that position was seen in another store, or in this one before it was restored. */
-  readonly beyondEnd: boolean;
 }
 
 export interface SubscribeAllOptions {

@@ -54,6 +54,13 @@ export function guardMaxCount(maxCount: number): void {
   }
 }
 
+/** Throws `RangeError` unless `fromRevision` is an integer from 0. */
+export function guardFromRevision(fromRevision: number): void {
+  if (!Number.isSafeInteger(fromRevision) || fromRevision < 0) {
+    throw new RangeError(`fromRevision must be an integer from 0, not ${fromRevision}`);
+  }
+}
+
 /** Throws `RangeError` on an empty list or an empty prefix: servers take either for "every stream, their own too". */
 export function guardPrefixes(streamPrefixes: readonly string[]): void {
   if (streamPrefixes.length === 0 || streamPrefixes.includes('')) {

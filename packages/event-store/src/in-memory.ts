@@ -1,4 +1,9 @@
-import { encodeAppend, guardMaxCount, guardPrefixes } from './eventstoredb-guards.ts';
+import {
+  encodeAppend,
+  guardFromRevision,
+  guardMaxCount,
+  guardPrefixes,
+} from './eventstoredb-guards.ts';
 import type { EncodedEvent } from './eventstoredb-guards.ts';
 import {
   NotAppendedError,
@@ -68,6 +73,7 @@ export function createInMemoryEventLog(
   }
 
   async function* readStream(stream: string, read: ReadStreamOptions): AsyncIterable<StoredEvent> {
+    guardFromRevision(read.fromRevision);
     guardMaxCount(read.maxCount ?? 1);
     const end = read.fromRevision + (read.maxCount ?? Infinity);
     for (let revision = read.fromRevision; revision < end; revision += 1) {
@@ -235,7 +241,6 @@ function createStore(now: () => number): Store {
         events: looked.filter((event) => matches(event, streamPrefixes)),
         position: looked.at(-1)?.position ?? afterPosition,
         end: index + looked.length >= all.length,
-        beyondEnd: afterPosition !== null && afterPosition > (all.at(-1)?.position ?? -1n),
       };
     },
   };
