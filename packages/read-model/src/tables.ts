@@ -1,0 +1,160 @@
+import type { ColumnType, Generated } from 'kysely';
+
+/**
+ * The read tables: the agreement between the projector, which alone writes them, and everything that reads them.
+ * All of schema `read` can be dropped and rebuilt from the log. Names are resolved through the role's search_path.
+ *
+ * Points are integers in `bigint` columns that never leave the safe integer range, so they are numbers here.
+ * Positions are 64-bit and therefore bigint. Times are `timestamptz`.
+ */
+export interface ReadTables {
+  user_points: UserPointsTable;
+  point_batches: PointBatchesTable;
+  point_transactions: PointTransactionsTable;
+  point_holds: PointHoldsTable;
+  point_commands: PointCommandsTable;
+  ai_models: AiModelsTable;
+  projection_checkpoints: ProjectionCheckpointsTable;
+}
+
+type Time = ColumnType<Date, Date | string, Date | string>;
+type NullableTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+type Json<T> = ColumnType<T, string, string>;
+
+export interface UserPointsTable {
+  /** Log position of the account's first event. */
+  id: bigint;
+  user_id: string;
+  balance: number;
+  held: number;
+  /** Generated: balance − held. */
+  available: Generated<number>;
+  debt: number;
+  total_recharged: number;
+  total_rewarded: number;
+  total_adjusted: number;
+  total_consumed: number;
+  total_refunded: number;
+  total_expired: number;
+  next_expires_at: NullableTime;
+  frozen_at: NullableTime;
+  /** Revision of the last applied event of `account-<user_id>`. */
+  ledger_version: number;
+  updated_at: Time;
+}
+
+export interface PointBatchesTable {
+  id: bigint;
+  batch_id: string;
+  user_id: string;
+  kind: 'paid' | 'bonus' | 'reward' | 'grace' | 'adjust';
+  points: number;
+  remaining: number;
+  held: number;
+  expires_at: NullableTime;
+  source_ref: string | null;
+  created_at: Time;
+  expired_at: NullableTime;
+}
+
+export type TransactionType =
+  | 'recharge'
+  | 'consume'
+  | 'refund'
+  | 'reward'
+  | 'expire'
+  | 'admin_adjust';
+
+export interface PointTransactionsTable {
+  id: bigint;
+  user_id: string;
+  type: TransactionType;
+  /** Signed; never 0. */
+  delta: number;
+  balance_before: number;
+  balance_after: number;
+  task_no: string | null;
+  source_type: string | null;
+  source_id: string | null;
+  biz_type: string | null;
+  /** `point_batches.id` of the first batch touched. */
+  batch_id: bigint | null;
+  batch_allocations: Json<readonly { batch_id: string; points: number }[]>;
+  /** Seconds. */
+  duration: number | null;
+  quantity: number | null;
+  description: string;
+  order_no: string | null;
+  hold_id: string | null;
+  operator: string | null;
+  event_id: string;
+  occurred_at: Time;
+}
+
+export interface PointHoldsTable {
+  record_id: number;
+  hold_id: string;
+  user_id: string;
+  amount: number;
+  actual_amount: number | null;
+  status: 'pending' | 'confirmed' | 'canceled';
+  source_type: string | null;
+  model: string | null;
+  biz_type: string | null;
+  biz_id: string | null;
+  task_no: string;
+  /** What the caller announced. */
+  quantity: number | null;
+  /** Seconds that the caller announced. */
+  estimated_duration: number | null;
+  price: Json<Record<string, unknown>>;
+  charge_mode: 'charged' | 'free' | 'member_free';
+  owner: string;
+  /** The points pinned in each batch while the hold was open. */
+  allocations: Json<readonly { batch_id: string; points: number }[]>;
+  expires_at: Time;
+  reason: string | null;
+  /** Revision of the PointsHeld event. */
+  revision: number;
+  created_at: Time;
+  settled_at: NullableTime;
+}
+
+export interface PointCommandsTable {
+  account_id: string;
+  command_id: string;
+  request_hash: string;
+  /** Revision of the command's first event. */
+  revision: number;
+}
+
+export interface AiModelsTable {
+  /** Log position of the model's registration. */
+  id: bigint;
+  model_id: string;
+  model_name: string;
+  display_name: string;
+  description: string;
+  points_cost: number;
+  platform: string;
+  provider_type: string;
+  model_type: string;
+  task_type: string;
+  is_enabled: boolean;
+  extended_config: Json<Record<string, unknown>>;
+  /** Revision of the last applied event of `aiModel-<model_id>`. */
+  ledger_version: number;
+  deleted_at: NullableTime;
+}
+
+export interface ProjectionCheckpointsTable {
+  name: string;
+  /** Everything up to here is applied. Announced on channel `points_position`. */
+  position: bigint;
+  /** The last event that was applied, null before the first: proof that the log is still the same one. */
+  event_position: bigint | null;
+  event_stream: string | null;
+  event_revision: number | null;
+  event_id: string | null;
+  updated_at: Time;
+}

@@ -1,0 +1,141 @@
+import { prose } from '@points/contracts/text';
+import { LEDGER_STREAM_PREFIXES } from '@points/contracts/streams';
+import { consume, recharge } from '@points/domain/testing/book';
+import type { StoredEvent } from '@points/event-store/event-log';
+import { openSession } from '@points/read-model/database';
+import type { Session } from '@points/read-model/database';
+import { migrate } from '@points/read-model/migrate';
+import fc from 'fast-check';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { applyBatch } from './apply.ts';
+import { CheckpointMovedError, LOCKS, readCheckpoint } from './checkpoint.ts';
+import { createWorld, eventually } from './testing/world.ts';
+import type { World } from './testing/world.ts';
+
+let world: World;
+let session: Session;
+
+beforeEach(async () => {
+  world = await createWorld(inject('postgresUrl'));
+  session = await openSession({ url: world.database.url, applicationName: 'test' });
+  await migrate(session.db, 'read');
+});
+afterEach(async () => {
+  await session.close();
+  await world.close();
+});
+
+/** Everything in the log, as one batch. */
+async function batchOfAll(): Promise<{ events: readonly StoredEvent[]; position: bigint }> {
+  const { events, position } = await world.eventLog.readAll({
+    afterPosition: null,
+    streamPrefixes: LEDGER_STREAM_PREFIXES,
+    maxCount: 100_000,
+  });
+  return { events, position: position ?? 0n };
+}
+
+describe('applyBatch', () => {
+  it('writes rows and checkpoint in one transaction', async () => {
+    await world.live(50);
+    const { events, position } = await batchOfAll();
+    const target = { db: session.db, announce: true };
+    const checkpoint = await applyBatch(target, null, { events, position });
+    expect(await readCheckpoint(session.db)).toEqual({
+      position,
+      event: {
+        stream: checkpoint.event?.stream,
+        revision: checkpoint.event?.revision,
+        id: events.at(-1)?.id,
+        position,
+      },
+    });
+    const writers = await world.database.query(
+      `select xmin::text from read.user_points union select xmin::text from read.point_batches
+       union select xmin::text from read.point_transactions union select xmin::text from read.point_holds
+       union select xmin::text from read.point_commands union select xmin::text from read.projection_checkpoints`,
+    );
+    expect(writers.length).toBe(1);
+    expect(Object.values(await world.database.dump()).flat().length).toBeGreaterThan(100);
+  });
+
+  it('refuses to go on from a checkpoint that is not there any more, and writes nothing', async () => {
+    await world.live(5);
+    const { events } = await batchOfAll();
+    const target = { db: session.db, announce: true };
+    const upTo = (count: number) => {
+      const part = events.slice(0, count);
+      return { events: part, position: part.at(-1)?.position ?? 0n };
+    };
+    const first = await applyBatch(target, null, upTo(3));
+    await expect(applyBatch(target, null, upTo(4))).rejects.toThrow(CheckpointMovedError);
+    const rest = { events: events.slice(3, 5), position: events[4]?.position ?? 0n };
+    await applyBatch(target, first, rest);
+    const before = await world.database.dump();
+    await expect(applyBatch(target, first, rest)).rejects.toThrow(CheckpointMovedError);
+    expect(await world.database.dump()).toEqual(before);
+  });
+
+  it('waits while a rebuild puts its tables in place', async () => {
+    await world.live(1);
+    const other = await openSession({ url: world.database.url, applicationName: 'rebuild' });
+    const [system, purpose] = LOCKS.swap;
+    await sql`select pg_advisory_lock(${system}, ${purpose})`.execute(other.db);
+    const applying = applyBatch({ db: session.db, announce: true }, null, await batchOfAll());
+    await eventually(() =>
+      world.database
+        .query(`select 1 as waits from pg_locks where locktype = 'advisory' and not granted
+        and database = (select oid from pg_database where datname = current_database())`),
+    ).toEqual([{ waits: 1 }]);
+    expect(await world.database.query('select 1 from read.projection_checkpoints')).toEqual([]);
+    await other.close();
+    await applying;
+  });
+
+  it('stores whatever text the contracts let in', async () => {
+    const book = world.writer.book('a');
+    recharge(book, 1_000_000);
+    const texts = fc
+      .sample(fc.string({ unit: 'binary', maxLength: 200 }), 1_000)
+      .flatMap((text) => {
+        const parsed = prose(500).safeParse(text);
+        return parsed.success ? [parsed.data] : [];
+      });
+    expect(texts.length).toBeGreaterThan(300);
+    for (const text of texts) {
+      consume(book, 1, {
+        request: {
+          description: text,
+          sourceType: text,
+          bizType: text,
+          bizId: text,
+          model: text,
+          metadata: { text },
+        },
+      });
+    }
+    await world.writer.flush();
+    await applyBatch({ db: session.db, announce: true }, null, await batchOfAll());
+    const rows = await session.db
+      .selectFrom('point_transactions')
+      .select(['description', 'source_type', 'source_id', 'biz_type'])
+      .where('type', '=', 'consume')
+      .orderBy('id')
+      .execute();
+    expect(rows).toEqual(
+      texts.map((text) => ({
+        description: text,
+        source_type: text,
+        source_id: text,
+        biz_type: text,
+      })),
+    );
+    const holds = await session.db
+      .selectFrom('point_holds')
+      .select('model')
+      .orderBy('revision')
+      .execute();
+    expect(holds.map((hold) => hold.model)).toEqual(texts);
+  });
+});

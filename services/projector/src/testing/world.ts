@@ -1,0 +1,136 @@
+import { LEDGER_STREAM_PREFIXES } from '@points/contracts/streams';
+import type { EventLog, StoredEvent } from '@points/event-store/event-log';
+import { createInMemoryEventLog } from '@points/event-store/in-memory';
+import type { InMemoryEventLog } from '@points/event-store/in-memory';
+import { createLog } from '@points/runtime/log';
+import { expect } from 'vitest';
+import { startProjector } from '../start.ts';
+import type { Projector, ProjectorDeps } from '../start.ts';
+import { expectedAccount } from './expected-account.ts';
+import { createLedgerWriter } from './ledger-writer.ts';
+import type { LedgerWriter } from './ledger-writer.ts';
+import { createRandom, randomStep } from './random-history.ts';
+import { createReadDatabase } from './read-tables.ts';
+import type { ReadDatabase } from './read-tables.ts';
+
+const ACCOUNTS = ['a', 'b', 'c'];
+const POLL = { timeout: 30_000, interval: 10 };
+
+/** An event log in memory with accounts that live at random, a real database, and projectors between them. */
+export interface World {
+  readonly database: ReadDatabase;
+  eventLog: InMemoryEventLog;
+  writer: LedgerWriter;
+  start(options?: Partial<ProjectorDeps>): Promise<Projector>;
+  /** Random commands in every account, appended. */
+  live(steps: number): Promise<void>;
+  /** Another event store in the place of this one. */
+  replaceEventLog(): void;
+  events(): Promise<readonly StoredEvent[]>;
+  endOfLog(): Promise<bigint>;
+  /** Waits until all of the log is announced, then compares the tables with the fold of each account. */
+  expectTablesAgree(): Promise<void>;
+  /** The rows that a projector makes of this log to which nothing ever happens. */
+  undisturbedDump(): Promise<Record<string, string[]>>;
+  close(): Promise<void>;
+}
+
+export async function createWorld(postgresUrl: string): Promise<World> {
+  const database = await createReadDatabase(postgresUrl);
+  const projectors: Projector[] = [];
+  const random = createRandom(7);
+  const eventLog = createInMemoryEventLog();
+  const world: World = {
+    database,
+    eventLog,
+    writer: createLedgerWriter(eventLog),
+    async start(options) {
+      const projector = await startProjector({
+        eventLog: world.eventLog,
+        databaseUrl: database.url,
+        log: createLog('test', 'silent'),
+        backoff: { firstMs: 5, maxMs: 50 },
+        ...options,
+      });
+      projectors.push(projector);
+      return projector;
+    },
+    async live(steps) {
+      for (let step = 1; step <= steps; step += 1) {
+        for (const id of ACCOUNTS) randomStep(world.writer.book(id), random);
+        if (step % 10 === 0 || step === steps) await world.writer.flush();
+      }
+    },
+    replaceEventLog() {
+      world.eventLog = createInMemoryEventLog();
+      world.writer = createLedgerWriter(world.eventLog);
+    },
+    events: () => allEvents(world.eventLog),
+    endOfLog: async () => (await allEvents(world.eventLog)).at(-1)?.position ?? 0n,
+    async expectTablesAgree() {
+      await database.announced(await world.endOfLog());
+      for (const id of ACCOUNTS) await expectAccountAgrees(database, world.writer, id);
+    },
+    async undisturbedDump() {
+      const other = await createReadDatabase(postgresUrl);
+      const projector = await world.start({ databaseUrl: other.url });
+      await other.announced(await world.endOfLog());
+      await projector.stop();
+      const dump = await other.dump();
+      await other.drop();
+      return dump;
+    },
+    async close() {
+      await Promise.all(projectors.map((projector) => projector.stop()));
+      await database.drop();
+    },
+  };
+  return world;
+}
+
+/** For what no event tells of, such as a projector's status. */
+export function eventually<T>(read: () => T) {
+  return expect.poll(read, POLL);
+}
+
+async function allEvents(eventLog: EventLog): Promise<readonly StoredEvent[]> {
+  const page = await eventLog.readAll({
+    afterPosition: null,
+    streamPrefixes: LEDGER_STREAM_PREFIXES,
+    maxCount: 100_000,
+  });
+  return page.events;
+}
+
+async function expectAccountAgrees(
+  { query }: ReadDatabase,
+  writer: LedgerWriter,
+  id: string,
+): Promise<void> {
+  const book = writer.book(id);
+  const expected = expectedAccount(book);
+  const columns = Object.keys(expected.row).map((name) => `${name}::int`);
+  const rows = await query(`select ${columns.join()} from read.user_points where user_id = $1`, [
+    id,
+  ]);
+  expect(rows).toEqual(book.events.length === 0 ? [] : [expected.row]);
+  const batches = await query(
+    `select batch_id, kind, points::int, remaining::int, held::int from read.point_batches
+     where user_id = $1 and remaining > 0 order by batch_id collate "C"`,
+    [id],
+  );
+  expect(batches).toEqual(expected.batches);
+  const holds = await query(
+    `select hold_id, amount::int from read.point_holds
+     where user_id = $1 and status = 'pending' order by hold_id collate "C"`,
+    [id],
+  );
+  expect(holds).toEqual(expected.pendingHolds);
+  const transactions = await query(
+    'select delta::int from read.point_transactions where user_id = $1 order by id',
+    [id],
+  );
+  expect(transactions.map(({ delta }) => delta)).toEqual(expected.deltas);
+  const commands = await query('select 1 from read.point_commands where account_id = $1', [id]);
+  expect(commands.length).toBe(expected.commands);
+}
