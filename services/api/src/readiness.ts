@@ -1,0 +1,97 @@
+import type { LedgerHealth } from './ledger-link.ts';
+import { isMissingTable, type Read } from './read-tables.ts';
+import { isProjectorActive, selectAppliedPosition } from './queries/position.ts';
+
+/** No check of a part takes longer. */
+const CHECK_TIMEOUT_MS = 1_000;
+
+export type Part = 'ledger' | 'event_store' | 'postgres' | 'projector';
+
+export type PartState = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+export type Parts = Readonly<Record<Part, PartState>>;
+
+export interface ReadinessDeps {
+  readonly read: Read;
+  /** What the ledger says of itself; rejects with the reason when it says nothing. */
+  readonly ledgerHealth: () => Promise<LedgerHealth>;
+  readonly timeoutMs?: number;
+}
+
+/** Asks every part; never rejects. Calls that come while one is under way share its answer. */
+export function createReadiness(deps: ReadinessDeps): () => Promise<Parts> {
+  let underWay: Promise<Parts> | null = null;
+  return () => (underWay ??= checkParts(deps).finally(() => (underWay = null)));
+}
+
+async function checkParts({
+  read,
+  ledgerHealth,
+  timeoutMs = CHECK_TIMEOUT_MS,
+}: ReadinessDeps): Promise<Parts> {
+  const [ledger, tables] = await Promise.all([
+    within(timeoutMs, ledgerHealth().then(ledgerParts)).catch(noLedger),
+    within(timeoutMs, checkReadTables(read)).catch(noPostgres),
+  ]);
+  return { ...ledger, ...tables };
+}
+
+function ledgerParts(health: LedgerHealth): Pick<Parts, 'ledger' | 'event_store'> {
+  const { eventStore, caughtUp, reason } = health;
+  return {
+    ledger: caughtUp ? UP : down(reason ?? 'has not read the log to its end yet'),
+    event_store: eventStore === 'up' ? UP : down(reason ?? 'does not answer the ledger'),
+  };
+}
+
+function noLedger(error: unknown): Pick<Parts, 'ledger' | 'event_store'> {
+  return {
+    ledger: down(messageOf(error)),
+    event_store: down('not known: the ledger does not answer'),
+  };
+}
+
+async function checkReadTables(read: Read): Promise<Pick<Parts, 'postgres' | 'projector'>> {
+  const projector = await read(async (db) => {
+    if (!(await isProjectorActive(db))) return down('is not running');
+    const position = await selectAppliedPosition(db);
+    return position === null ? down('has not applied anything yet') : UP;
+  }).catch((error: unknown) => {
+    if (error instanceof Error && isMissingTable(error.cause))
+      return down('has not made the read tables yet');
+    throw error;
+  });
+  return { postgres: UP, projector };
+}
+
+function noPostgres(error: unknown): Pick<Parts, 'postgres' | 'projector'> {
+  return {
+    postgres: down(messageOf(error)),
+    projector: down('not known: postgres does not answer'),
+  };
+}
+
+const UP: PartState = { ok: true };
+
+function down(reason: string): PartState {
+  return { ok: false, reason };
+}
+
+function messageOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(cause instanceof Error)) return String(cause);
+  // Node's AggregateError of several refused addresses has no text of its own.
+  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;
+}
+
+async function within<Result>(timeoutMs: number, work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('does not answer in time')), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,22 @@
+import { errorBody } from '@points/contracts/http';
+import type { z } from 'zod';
+
+type ErrorStatus = 400 | 401 | 403 | 404 | 413 | 415 | 500 | 503;
+
+const DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = {
+  400: 'A parameter is wrong; `data.field` names it',
+  401: 'No valid bearer token',
+  403: 'The role does not allow this',
+  404: 'There is nothing at this address',
+  413: 'The body is too large',
+  415: 'The body is not JSON',
+  500: 'Something went wrong on our side',
+  503: 'A part of the system is not available; `data.part` names it',
+};
+
+/** The documented errors of a route; all have the same body. */
+export function errorResponses(...statuses: ErrorStatus[]): Record<number, z.ZodType> {
+  return Object.fromEntries(
+    statuses.map((status) => [status, errorBody.describe(DESCRIPTIONS[status])]),
+  );
+}
