@@ -6,7 +6,7 @@
  * was changed since. That fits a ledger: decisions work on the newest state, and only a refused append goes back.
  * Source: H. G. Baker, "Shallow binding makes functional arrays fast", ACM SIGPLAN Notices 26(8), 1991.
  *
- * The order of `mapValues` is not stable across versions: sort where order matters.
+ * The order of `mapValues` and `mapEntries` is not stable across versions: sort where order matters.
  */
 export interface PersistentMap<Key, Value> {
   /** Private to this file. */
@@ -41,6 +41,12 @@ export function mapSize<Key, Value extends Defined>(map: PersistentMap<Key, Valu
 
 export function mapValues<Key, Value extends Defined>(map: PersistentMap<Key, Value>): Value[] {
   return [...reroot(map).values()];
+}
+
+export function mapEntries<Key, Value extends Defined>(
+  map: PersistentMap<Key, Value>,
+): [Key, Value][] {
+  return [...reroot(map).entries()];
 }
 
 export function mapSet<Key, Value extends Defined>(

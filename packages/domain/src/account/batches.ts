@@ -1,6 +1,9 @@
 import type { Account, Batch } from './account.ts';
 import type { Allocation, DebtRepayment } from './events.ts';
 
+/** Sums stay safe integers: at 9e15 an account is full. */
+export const MAX_BALANCE = 9_000_000_000_000_000;
+
 /**
  * Spend order: earliest expiry first (never last); at equal expiry every other kind before `paid`; then oldest; then
  * batch id. Negative when `a` is spent before `b`.
@@ -25,7 +28,7 @@ export function freeOf(batch: Batch): number {
   return batch.remaining - batch.pinned;
 }
 
-/** The account's numbers at a time, with every due batch counted as if it had expired already. */
+/** The account's numbers at a time; see `summarize`. */
 export interface Summary {
   readonly balance: number;
   readonly held: number;
@@ -34,7 +37,12 @@ export interface Summary {
   readonly debt: number;
 }
 
-export function summarize(account: Account, nowMs: number): Summary {
+/**
+ * The account's numbers with every due batch counted as if it had expired already. A clock that is behind the
+ * account's last event counts as the time of that event.
+ */
+export function summarize(account: Account, clockMs: number): Summary {
+  const nowMs = Math.max(clockMs, account.lastEventMs);
   let due = 0;
   for (const batch of account.batches) if (isDue(batch, nowMs)) due += freeOf(batch);
   const balance = account.balance - due;

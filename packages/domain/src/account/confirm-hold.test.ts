@@ -13,7 +13,7 @@ import {
 } from '../testing/book.ts';
 import { DAY_MS, HOUR_MS } from '../time.ts';
 import type { OveragePolicy } from './events.ts';
-import { MAX_BALANCE } from './recharge.ts';
+import { MAX_BALANCE } from './batches.ts';
 
 function withPoints(points: number): Book {
   const book = openBook();

@@ -1,11 +1,17 @@
 import { priceUse } from '../pricing/price-use.ts';
 import type { OpenHold, SettledHold } from './account.ts';
-import { freePoints, repayDebts, splitAllocations, sumPoints, summarize } from './batches.ts';
+import {
+  MAX_BALANCE,
+  freePoints,
+  repayDebts,
+  splitAllocations,
+  sumPoints,
+  summarize,
+} from './batches.ts';
 import type { ActualUse, ConfirmHold } from './commands.ts';
 import { type Draft, emit } from './draft.ts';
 import { expireDueBatches } from './expire.ts';
 import { findHold } from './find-hold.ts';
-import { MAX_BALANCE } from './recharge.ts';
 import { type Verdict, refuse } from './verdict.ts';
 
 /** Charges what was really used and releases the rest. */

@@ -240,6 +240,7 @@ describe('time that runs backwards', () => {
     sweep(book);
     const sweptAt = formatTime(book.nowMs);
     book.nowMs -= MINUTE_MS;
+    expect(summarize(book.account, book.nowMs).available).toBe(0);
     expect(hold(book, 1)).toMatchObject({ refusal: { code: 'insufficient_points' } });
     recharge(book, 5, { expiry: { kind: 'at', atMs: book.nowMs + MINUTE_MS + 1 } });
     expect(book.events.at(-1)?.context.occurred_at).toBe(sweptAt);
@@ -249,5 +250,17 @@ describe('time that runs backwards', () => {
       refusal: { code: 'invalid_argument', details: { field: 'expires_at' } },
     });
     audited(book);
+  });
+
+  it('what was due at the last event stays due, also what that event left for the next sweep', () => {
+    const book = openBook();
+    recharge(book, 5);
+    for (let i = 0; i < MAX_EXPIRED_BATCHES + 1; i++)
+      recharge(book, 1, { expiry: { kind: 'at', atMs: book.nowMs + HOUR_MS } });
+    book.nowMs += HOUR_MS;
+    sweep(book);
+    book.nowMs -= MINUTE_MS;
+    expect(summarize(book.account, book.nowMs)).toMatchObject({ balance: 5, available: 5 });
+    expect(hold(book, 6)).toMatchObject({ refusal: { details: { available: 5, shortfall: 1 } } });
   });
 });

@@ -23,9 +23,8 @@ export function holdPoints(command: HoldPoints, draft: Draft): Verdict {
 
 /** Hold and confirm in one append: its callers never see a hold. Not counted against the limit of open holds. */
 export function consume(command: Consume, draft: Draft): Verdict {
-  const refusal =
-    judgeHoldId(command.hold, draft) ?? place(command.hold, draft, { limited: false });
-  if (refusal.outcome !== 'done') return refusal;
+  const placed = judgeHoldId(command.hold, draft) ?? place(command.hold, draft, { limited: false });
+  if (placed.outcome !== 'done') return placed;
   const hold = mapGet(draft.account.openHolds, command.hold.holdId);
   if (hold === undefined) throw new Error(`hold ${command.hold.holdId} was not placed`);
   const requested = requestedPoints(hold, command.actual);

@@ -4,7 +4,7 @@ import { type Book, confirm, eventsOf, hold, openBook, recharge, uuidAt } from '
 import { MAX_POINTS } from '../pricing/price-use.ts';
 import { DAY_MS, HOUR_MS, LAST_TIME_MS, formatTime } from '../time.ts';
 import type { Expiry } from './commands.ts';
-import { MAX_BALANCE } from './recharge.ts';
+import { MAX_BALANCE } from './batches.ts';
 
 function audited(book: Book): void {
   const auditor = createAuditor();

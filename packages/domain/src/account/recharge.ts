@@ -2,15 +2,12 @@ import { MAX_POINTS } from '../pricing/price-use.ts';
 import { mapGet } from '../persistent-map.ts';
 import { LAST_TIME_MS, endOfShanghaiDay, formatTime } from '../time.ts';
 import type { Batch } from './account.ts';
-import { freePoints, inSpendOrder, repayDebts } from './batches.ts';
+import { MAX_BALANCE, freePoints, inSpendOrder, repayDebts } from './batches.ts';
 import type { Expiry, Recharge } from './commands.ts';
 import { type Draft, emit, nextBatchId } from './draft.ts';
-import type { BatchKind, NewBatch } from './events.ts';
+import type { BatchKind, DebtRepayment, NewBatch } from './events.ts';
 import { expireDueBatches } from './expire.ts';
 import { type Verdict, refuse } from './verdict.ts';
-
-/** Sums stay safe integers: at 9e15 an account is full. */
-export const MAX_BALANCE = 9_000_000_000_000_000;
 
 /** Credits paid and bonus points (or a reward), then repays debt with them. */
 export function recharge(command: Recharge, draft: Draft): Verdict {
@@ -46,10 +43,7 @@ export function recharge(command: Recharge, draft: Draft): Verdict {
       source: command.source,
       source_ref: command.sourceRef,
       batches,
-      debt_repaid: repayDebts(
-        draft.account,
-        freePoints(merge(draft, batches, expiresMs), draft.nowMs),
-      ).repaid,
+      debt_repaid: draft.account.debt === 0 ? [] : repaidBy(draft, batches, expiresMs),
       description: command.description,
       ...(command.orderNo === undefined ? {} : { order_no: command.orderNo }),
     },
@@ -57,8 +51,12 @@ export function recharge(command: Recharge, draft: Draft): Verdict {
   return { outcome: 'done' };
 }
 
-/** The account's batches with the new ones among them, in spend order. */
-function merge(draft: Draft, batches: readonly NewBatch[], expiresMs: number | null): Batch[] {
+/** What the new batches repay, taken in spend order; where there is debt, no older batch has free points. */
+function repaidBy(
+  draft: Draft,
+  batches: readonly NewBatch[],
+  expiresMs: number | null,
+): DebtRepayment[] {
   const added = batches.map((batch): Batch => ({
     batchId: batch.batch_id,
     kind: batch.kind,
@@ -68,7 +66,7 @@ function merge(draft: Draft, batches: readonly NewBatch[], expiresMs: number | n
     createdMs: draft.nowMs,
     expiresMs,
   }));
-  return [...draft.account.batches, ...added].sort(inSpendOrder);
+  return repayDebts(draft.account, freePoints(added.sort(inSpendOrder), draft.nowMs)).repaid;
 }
 
 function expiryOf(expiry: Expiry, nowMs: number): number | null {

@@ -118,18 +118,32 @@ function remember(model: Model, before: Model | undefined, context: EventContext
 }
 
 function index(catalog: Catalog, before: Model | undefined, after: Model): Catalog {
+  const { modelId } = after;
   let { byName, byPlatform } = catalog;
   if (before !== undefined && !before.isRemoved) {
-    byName = mapDelete(byName, before.modelName);
-    if (before.platform !== '')
-      byPlatform = mapDelete(byPlatform, platformKey(before.platform, before.modelType));
+    byName = release(byName, before.modelName, modelId);
+    byPlatform = release(byPlatform, platformKey(before.platform, before.modelType), modelId);
   }
   if (!after.isRemoved) {
-    byName = mapSet(byName, after.modelName, after.modelId);
+    byName = claim(byName, after.modelName, modelId);
     if (after.platform !== '')
-      byPlatform = mapSet(byPlatform, platformKey(after.platform, after.modelType), after.modelId);
+      byPlatform = claim(byPlatform, platformKey(after.platform, after.modelType), modelId);
   }
-  return { models: mapSet(catalog.models, after.modelId, after), byName, byPlatform };
+  return { models: mapSet(catalog.models, modelId, after), byName, byPlatform };
+}
+
+type Names = PersistentMap<string, string>;
+
+/**
+ * Two streams cannot refuse each other, so two models may take one name at the same moment. The first in the log keeps
+ * it: no event of one model ever changes what the name of another one costs.
+ */
+function claim(names: Names, name: string, modelId: string): Names {
+  return mapGet(names, name) === undefined ? mapSet(names, name, modelId) : names;
+}
+
+function release(names: Names, name: string, modelId: string): Names {
+  return mapGet(names, name) === modelId ? mapDelete(names, name) : names;
 }
 
 /** U+0000 cannot stand in either name. */

@@ -15,7 +15,7 @@ export interface PricingConfig {
   readonly free_services: readonly string[];
 }
 
-/** Prices are numbers with at most 6 decimal places. */
+/** Prices are numbers that `String` writes with at most 6 decimal places and no exponent. */
 export type Operation = OperationPolicies &
   (
     | { readonly mode: 'fixed'; readonly points: number; readonly per: 'call' | 'quantity' }

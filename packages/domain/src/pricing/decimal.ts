@@ -4,7 +4,7 @@
  */
 const MICRO_DIGITS = 6;
 const MICRO = 1_000_000n;
-const DECIMAL = /^(\d{1,12})(?:\.(\d{1,6}))?$/;
+const DECIMAL = /^(\d{1,13})(?:\.(\d{1,6}))?$/;
 
 export type Rounding = 'ceil' | 'floor' | 'half_up';
 
@@ -13,13 +13,6 @@ export function parseDecimal(text: string): bigint | null {
   const match = DECIMAL.exec(text);
   if (match === null) return null;
   return BigInt(match[1] ?? '') * MICRO + BigInt((match[2] ?? '').padEnd(MICRO_DIGITS, '0'));
-}
-
-/** The shortest decimal string of so many micro-points. */
-export function formatDecimal(micro: bigint): string {
-  const whole = (micro / MICRO).toString();
-  const places = (micro % MICRO).toString().padStart(MICRO_DIGITS, '0').replace(/0+$/, '');
-  return places === '' ? whole : `${whole}.${places}`;
 }
 
 /**

@@ -8,7 +8,6 @@ import {
 } from '../catalog/catalog.ts';
 import { SECOND_MS } from '../time.ts';
 import type { Operation, PricingConfig } from './config.ts';
-import { parseDecimal } from './decimal.ts';
 import { priceUse } from './price-use.ts';
 
 /** The price and the policies of a hold, resolved once and then stored in it. */
@@ -127,20 +126,20 @@ function operationPrice(
     case 'free':
       return base;
     case 'fixed':
-      return isZero(operation.points)
+      return operation.points === 0
         ? base
         : {
             ...base,
             mode: 'fixed',
             unit: operation.per,
-            unit_price: decimalText(operation.points),
+            unit_price: String(operation.points),
           };
     case 'duration':
       return {
         ...base,
         mode: 'duration',
         unit: 'second',
-        unit_price: decimalText(operation.points_per_second),
+        unit_price: String(operation.points_per_second),
         min_points: operation.min_points,
         rounding: operation.rounding,
       };
@@ -203,14 +202,5 @@ function fillIn(template: string, metadata: Readonly<Record<string, string>>): s
   const filled = template.replace(PLACEHOLDER, (_, key: string) =>
     Object.hasOwn(metadata, key) ? (metadata[key] ?? '') : '',
   );
-  return [...filled].slice(0, MAX_DESCRIPTION_CODE_POINTS).join('');
-}
-
-function isZero(price: number): boolean {
-  return parseDecimal(decimalText(price)) === 0n;
-}
-
-/** Numbers of the config have at most 6 places, so `toFixed(6)` is exact to the last of them. */
-function decimalText(price: number): string {
-  return price.toFixed(6).replace(/\.?0+$/, '');
+  return Array.from(filled).slice(0, MAX_DESCRIPTION_CODE_POINTS).join('');
 }

@@ -22,7 +22,7 @@ import {
   repay,
   sumPoints,
   take,
-} from './books.ts';
+} from './audit-books.ts';
 
 /**
  * An independent, naive set of books. It shares no code with the domain: it works out from the events before what each

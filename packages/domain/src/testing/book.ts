@@ -18,7 +18,7 @@ import type {
   RechargeSource,
   RecordedAccountEvent,
 } from '../account/events.ts';
-import { mapValues } from '../persistent-map.ts';
+import { type PersistentMap, mapEntries } from '../persistent-map.ts';
 import type { HoldTerms } from '../pricing/resolve-price.ts';
 
 /** For tests: an account with a clock, and one line per command. */
@@ -70,9 +70,13 @@ let counter = 0;
 
 /** A UUIDv7 of that time; every call gives another one. */
 export function uuidAt(timeMs: number): string {
+  return uuidOf(timeMs, counter++);
+}
+
+/** The UUIDv7 of that time and number. */
+export function uuidOf(timeMs: number, number: number): string {
   const time = timeMs.toString(16).padStart(12, '0');
-  const rest = (counter++).toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${rest}`;
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${number.toString(16).padStart(12, '0')}`;
 }
 
 export function charged(amount: number, over: Partial<HoldTerms> = {}): HoldTerms {
@@ -229,15 +233,20 @@ export function replay(events: readonly RecordedAccountEvent[]): Account {
   );
 }
 
-/** The state as plain, ordered data, for comparing. */
+/** The whole state as plain, ordered data, for comparing. */
 export function dump(account: Account): unknown {
-  const sorted = (values: readonly object[]) => values.map((value) => JSON.stringify(value)).sort();
   return {
     ...account,
-    openHolds: sorted(mapValues(account.openHolds)),
-    settledHolds: sorted(mapValues(account.settledHolds)),
-    recordIds: mapValues(account.recordIds).sort(),
-    commands: sorted(mapValues(account.commands)),
-    sourceRefs: sorted(mapValues(account.sourceRefs)),
+    openHolds: sorted(account.openHolds),
+    settledHolds: sorted(account.settledHolds),
+    recordIds: sorted(account.recordIds),
+    commands: sorted(account.commands),
+    sourceRefs: sorted(account.sourceRefs),
   };
+}
+
+function sorted<Key extends string | number, Value extends NonNullable<unknown>>(
+  map: PersistentMap<Key, Value>,
+): [Key, Value][] {
+  return mapEntries(map).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

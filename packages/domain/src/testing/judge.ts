@@ -1,0 +1,235 @@
+import { strict as assert } from 'node:assert';
+import { type Account, freshAccount } from '../account/account.ts';
+import { inSpendOrder, summarize } from '../account/batches.ts';
+import type { AccountCommand, HoldReference } from '../account/commands.ts';
+import { type Decision, decide } from '../account/decide.ts';
+import type { RecordedAccountEvent } from '../account/events.ts';
+import { MAX_CANCELED_HOLDS, MAX_EXPIRED_BATCHES } from '../account/expire.ts';
+import { formatTime } from '../time.ts';
+import { type Auditor, createAuditor } from './auditor.ts';
+import { dump, replay } from './book.ts';
+import type { History } from './history.ts';
+import { narrate } from './narrate.ts';
+
+/** Old states that are read again at the end of each history. */
+const STATES_READ_AGAIN = 20;
+
+interface Life {
+  account: Account;
+  readonly events: RecordedAccountEvent[];
+  readonly auditor: Auditor;
+  /** Every state so far with what it looked like when it was new. */
+  readonly states: { readonly account: Account; readonly look: string }[];
+}
+
+/**
+ * Lives one history: every command is decided and judged against an independent auditor, every state is kept and read
+ * again. `seen` counts what came up. Throws with the whole story, one line per command.
+ */
+export function live(history: History, seen: Map<string, number>): void {
+  const life: Life = { account: freshAccount(), events: [], auditor: createAuditor(), states: [] };
+  keep(life);
+  const narrator = narrate(history);
+  const lines: string[] = [];
+  try {
+    for (const step of history.steps) {
+      const command = narrator.next(step);
+      if (command === null) continue;
+      lines.push(`${formatTime(narrator.nowMs)} ${JSON.stringify(step)}`);
+      const decision = decide(command, life.account);
+      lines.push(`  → ${story(decision)}`);
+      judge(life, command, decision, seen);
+    }
+    lines.push('at the end');
+    judgeHistory(life);
+  } catch (error) {
+    throw new Error(`${lines.join('\n')}\n${String(error)}`, { cause: error });
+  }
+}
+
+function judge(
+  life: Life,
+  command: AccountCommand,
+  decision: Decision,
+  seen: Map<string, number>,
+): void {
+  note(decision, seen);
+  const before = life.account;
+  if (decision.outcome !== 'accepted') {
+    assert.equal(look(before), life.states.at(-1)?.look, 'the state changed under a refusal');
+    if (decision.outcome === 'duplicate') judgeDuplicate(life, command, decision.revision);
+    else judgeRefusal(life, command, decision);
+    return;
+  }
+  judgeEvents(life, command, decision.events);
+  life.account = decision.account;
+  life.events.push(...decision.events);
+  judgeState(life, command);
+  keep(life);
+  if (decision.events.length === 0) assert.equal(decision.account, before);
+  else judgeRepeat(life, command, before.revision + 1);
+}
+
+function judgeEvents(
+  life: Life,
+  command: AccountCommand,
+  events: readonly RecordedAccountEvent[],
+): void {
+  const { context } = command;
+  const expired = events.filter(({ event }) => event.type === 'BatchExpired').length;
+  const overdue = events.filter(
+    ({ event }) => event.type === 'HoldCanceled' && event.data.reason === 'expired',
+  );
+  assert(expired <= MAX_EXPIRED_BATCHES && overdue.length <= MAX_CANCELED_HOLDS);
+  assert(events.length <= expired + overdue.length + 2);
+  for (const [index, recorded] of events.entries()) {
+    assert.deepEqual(recorded.context, {
+      command_id: context.commandId,
+      request_hash: context.requestHash,
+      index,
+      occurred_at: formatTime(Math.max(context.nowMs, life.account.lastEventMs)),
+    });
+    life.auditor.check(recorded);
+  }
+}
+
+function judgeState(life: Life, command: AccountCommand): void {
+  const { account, auditor } = life;
+  const nowMs = Math.max(command.context.nowMs, account.lastEventMs);
+  const { available, balance } = summarize(account, nowMs);
+  const due = auditor.duePoints(formatTime(nowMs));
+  assert.equal(due, 0, 'due points were left');
+  assert.equal(balance, auditor.balance());
+  assert.equal(available, auditor.available(formatTime(nowMs)));
+  assert.equal(account.revision, life.events.length - 1);
+  assert.deepEqual(account.batches, account.batches.toSorted(inSpendOrder), 'spend order');
+  const sum = (numbers: readonly number[]) => numbers.reduce((so, number) => so + number, 0);
+  assert.equal(account.held, sum(account.batches.map((batch) => batch.pinned)));
+  assert.equal(account.debt, sum(account.debts.map((debt) => debt.points)));
+  assert.equal(
+    account.balance,
+    sum(account.batches.map((batch) => batch.remaining)) - account.debt,
+  );
+}
+
+/** The command again, at once: its first answer, and nothing new. */
+function judgeRepeat(life: Life, command: AccountCommand, revision: number): void {
+  assert.deepEqual(decide(command, life.account), { outcome: 'duplicate', revision });
+  const other = { ...command, context: { ...command.context, requestHash: 'another payload' } };
+  assert.deepEqual(decide(other, life.account), {
+    outcome: 'refused',
+    refusal: { code: 'command_id_reused' },
+  });
+  assert.equal(look(life.account), life.states.at(-1)?.look, 'the state changed under a repeat');
+}
+
+/** A duplicate names the first event of a command that did what this one asks for. */
+function judgeDuplicate(life: Life, command: AccountCommand, revision: number): void {
+  const first = life.events[revision];
+  assert.equal(first?.context.index, 0);
+  const answered = life.events
+    .slice(revision)
+    .filter(({ context }) => context.command_id === first.context.command_id);
+  if (first.context.command_id === command.context.commandId) {
+    assert.equal(first.context.request_hash, command.context.requestHash);
+    return;
+  }
+  const found = answered.some(({ event }) => {
+    switch (event.type) {
+      case 'PointsRecharged':
+        return command.kind === 'Recharge' && event.data.source_ref === command.sourceRef;
+      case 'PointsHeld':
+        return command.kind === 'HoldPoints' && event.data.hold_id === command.hold.holdId;
+      case 'HoldConfirmed':
+        return command.kind === 'ConfirmHold' && isNamed(life, event.data.hold_id, command.hold);
+      case 'HoldCanceled':
+        return command.kind === 'CancelHold' && isNamed(life, event.data.hold_id, command.hold);
+      case 'BatchExpired':
+        return false;
+      default:
+        return event satisfies never;
+    }
+  });
+  assert(found, 'a duplicate of something else');
+}
+
+function isNamed(life: Life, holdId: string, reference: HoldReference): boolean {
+  if ('holdId' in reference) return reference.holdId === holdId;
+  return life.events.some(
+    ({ event }) =>
+      event.type === 'PointsHeld' &&
+      event.data.hold_id === holdId &&
+      event.data.record_id === reference.recordId,
+  );
+}
+
+function judgeRefusal(
+  life: Life,
+  command: AccountCommand,
+  decision: Decision & { outcome: 'refused' },
+): void {
+  const { code, details } = decision.refusal;
+  const now = formatTime(Math.max(command.context.nowMs, life.account.lastEventMs));
+  const available = life.auditor.available(now);
+  const asksForPoints = command.kind === 'HoldPoints' || command.kind === 'Consume';
+  if (code === 'insufficient_points') {
+    assert(asksForPoints, 'a settlement was refused for points');
+    const told = Number(details?.['available']);
+    const required = Number(details?.['required']);
+    assert(available < required && told < required, 'refused although it could be afforded');
+    assert.equal(details?.['shortfall'], required - told);
+    // With a watermark the look after canceling overdue holds is told, which may free more.
+    if (command.context.watermarkMs === null) assert.equal(told, available);
+    else assert(told >= available);
+  }
+  if (code === 'too_many_open_holds')
+    assert(life.auditor.openHoldCount() >= command.context.limits.openHolds);
+}
+
+function judgeHistory(life: Life): void {
+  const last = life.states.at(-1);
+  assert.equal(look(replay(life.events)), last?.look, 'replay gives another state');
+  const half = life.events.slice(0, Math.floor(life.events.length / 2));
+  const then = life.states.find(({ account }) => account.revision === half.length - 1);
+  if (then !== undefined)
+    assert.equal(look(replay(half)), then.look, 'replay of half gives another state');
+  // Back and forth between versions, so that old ones are read after newer ones and the other way round.
+  const { states } = life;
+  for (let i = 0; i < STATES_READ_AGAIN; i++) {
+    const state = states[(i * 37) % states.length];
+    assert.equal(state && look(state.account), state?.look, 'an old state changed');
+  }
+}
+
+function keep(life: Life): void {
+  life.states.push({ account: life.account, look: look(life.account) });
+}
+
+function look(account: Account): string {
+  return JSON.stringify(dump(account));
+}
+
+function story(decision: Decision): string {
+  if (decision.outcome === 'refused') return `refused: ${JSON.stringify(decision.refusal)}`;
+  if (decision.outcome === 'duplicate') return `duplicate of ${decision.revision}`;
+  return (
+    decision.events
+      .map(({ event }) => `${event.type} ${JSON.stringify(event.data)}`)
+      .join('\n    ') || 'nothing'
+  );
+}
+
+function note(decision: Decision, seen: Map<string, number>): void {
+  const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1);
+  if (decision.outcome === 'duplicate') count('duplicate');
+  if (decision.outcome === 'refused') count(decision.refusal.code);
+  if (decision.outcome !== 'accepted') return;
+  for (const { event } of decision.events) {
+    count(`accepted ${event.type}`);
+    if (event.type === 'HoldCanceled') count(event.data.reason);
+    if ('grace' in event.data && event.data.grace.length > 0) count('grace');
+    if ('debt_repaid' in event.data && event.data.debt_repaid.length > 0) count('debt repaid');
+    if (event.type === 'HoldConfirmed' && event.data.debt_added > 0) count('debt');
+    if (event.type === 'HoldConfirmed' && event.data.waived > 0) count('waived');
+  }
+}
