@@ -59,6 +59,7 @@ export function settleWrite(
   answer: (answer: AppendAnswer) => void,
 ): void {
   if (deps.database.closing) return answer({ kind: 'not_ready' });
+  if (deps.database.busy) return answer({ kind: 'busy' });
   let answered = false;
   const answerOnce = (outcome: AppendAnswer): void => {
     if (answered) return;

@@ -19,15 +19,21 @@ export function openDatabase(deps: DatabaseDeps): Database {
           onFailure: deps.onFailure,
         });
   let closing = false;
+  let pendingWrites = 0;
   return {
     log,
     get closing() {
       return closing;
     },
+    get busy() {
+      return pendingWrites >= MAX_PENDING_WRITES;
+    },
     whenDurable: (result, done) => {
       const { events } = result;
+      pendingWrites += 1;
       // Also an empty append waits its turn, so that answers keep the order of the writes.
       journal.append(events, () => {
+        pendingWrites -= 1;
         log.publish(events);
         done();
       });
@@ -38,6 +44,9 @@ export function openDatabase(deps: DatabaseDeps): Database {
     },
   };
 }
+
+/** Far more than any client of ours has in flight; beyond it, writes are answered "busy". */
+const MAX_PENDING_WRITES = 16_384;
 
 export interface DatabaseDeps {
   /** Null = nothing outlives the process. */
@@ -50,6 +59,8 @@ export interface Database {
   readonly log: LogStore;
   /** Nothing may be written any more. */
   readonly closing: boolean;
+  /** More writes wait for the disk than are kept waiting. */
+  readonly busy: boolean;
   /** To be called at once after every accepted write, in the same turn. */
   whenDurable(result: Extract<WriteResult, { outcome: 'written' }>, done: () => void): void;
   /** Waits for the writes under way. */

@@ -36,12 +36,13 @@ function isAlive(holder: string): boolean {
   return startTimeOf(Number(pid)) === startTime;
 }
 
-/** Null when there is no such process. */
+/** Null when there is no such process, or only what is left of one that nobody has waited for. */
 function startTimeOf(pid: number): string | null {
   if (process.platform === 'linux') {
     const stat = readIfThere(`/proc/${pid}/stat`);
-    // The name before it may hold spaces and brackets; the start time is the 20th field behind it.
-    return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    // The name before them may hold spaces and brackets; the state is the first field behind it, the start time the 20th.
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields?.[0] === 'Z' ? null : (fields?.[19] ?? null);
   }
   try {
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })

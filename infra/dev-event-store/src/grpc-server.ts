@@ -178,7 +178,14 @@ function createCall(deps: {
     flush();
     over = true;
     if (stream.destroyed) return;
-    const trailer = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...trailers };
+    const trailer: http2.OutgoingHttpHeaders = {
+      'grpc-status': code,
+      'grpc-message': encodeURI(details),
+    };
+    for (const [name, value] of Object.entries(trailers ?? {})) {
+      // Header values are ASCII; a stream's name need not be.
+      trailer[name] = /^[ -~]*$/.test(value) ? value : encodeURI(value);
+    }
     if (!stream.headersSent) {
       stream.respond({ ...RESPONSE_HEADERS, ...trailer }, { endStream: true });
     } else {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -191,6 +191,23 @@ describe('lock', () => {
     await open(folder).journal.close();
     expect(fs.readdirSync(folder)).toEqual([JOURNAL_FILE]);
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'the lock of a dead process that its parent has not waited for: taken over',
+    async () => {
+      const folder = newFolder();
+      const parent = spawn('sh', ['-c', 'sleep 0.01 & echo $!; exec sleep 60']);
+      onTestFinished(() => void parent.kill('SIGKILL'));
+      const pid = await new Promise<string>((resolve) =>
+        parent.stdout.once('data', (line: Buffer) => resolve(line.toString().trim())),
+      );
+      const fields = () => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ');
+      await expect.poll(() => fields()?.[0]).toBe('Z');
+      const startTime = fields()?.[19] ?? '';
+      fs.writeFileSync(path.join(folder, LOCK_FILE), `${pid} ${startTime} ${randomUUID()}`);
+      await open(folder).journal.close();
+    },
+  );
 
   it('a folder that cannot be made: refused with its name', () => {
     const folder = path.join(newFolder(), 'file', 'below');

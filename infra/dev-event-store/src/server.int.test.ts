@@ -91,6 +91,26 @@ describe('calls that are not as they should be', () => {
     expect(answer.getCorrelationId()?.getString()).toBe(correlationId.getString());
   });
 
+  it('a tombstoned stream with a name beyond ASCII: refused as deleted, and the server goes on', async () => {
+    const { client } = await start();
+    await append(client, 'konto-é漢', 'no_stream');
+    await client.tombstoneStream('konto-é漢');
+    const error = { type: 'stream-deleted' };
+    await expect(collect(client.readStream('konto-é漢'))).rejects.toMatchObject(error);
+    await expect(append(client, 'konto-é漢', 0n)).rejects.toMatchObject(error);
+    await append(client, 'account-1', 'no_stream');
+  });
+
+  it('one connection carries a hundred calls at once, as the real server allows', async () => {
+    const { server } = await start();
+    const session = http2.connect(`http://127.0.0.1:${server.port}`);
+    onTestFinished(() => session.destroy());
+    const settings = await new Promise<http2.Settings>((resolve) =>
+      session.once('remoteSettings', resolve),
+    );
+    expect(settings.maxConcurrentStreams).toBe(100);
+  });
+
   it('a position in the middle of a record: reads and subscriptions are refused', async () => {
     const { client } = await start();
     const { position } = await append(client, 'account-1', 'no_stream', 2);
@@ -105,7 +125,7 @@ describe('calls that are not as they should be', () => {
 
   it('a read that is left: its call is over on both sides', async () => {
     const { server, client } = await start();
-    await append(client, 'account-1', 'no_stream', 5_000);
+    await append(client, 'account-1', 'no_stream', 1_000);
     const before = server.openCalls;
     const reading = client.readAll();
     for await (const _ of reading) break;
@@ -120,37 +140,57 @@ describe('calls that are not as they should be', () => {
 });
 
 describe('up and down', () => {
-  it.each(['on disk', 'in memory'])('stop and start, %s: same port, same events', async (where) => {
-    const { server, client } = await start({ dataDir: where === 'on disk' ? newFolder() : null });
-    const { url } = server;
-    await append(client, 'account-1', 'no_stream', 3);
-    await server.stop();
-    await expect(append(client, 'account-1', 2n)).rejects.toMatchObject({ code: 14 });
-    await server.start();
-    expect(server.url).toBe(url);
-    expect(await collect(newClient(server).readStream('account-1'))).toHaveLength(3);
-  });
+  it.each(['on disk', 'in memory'])(
+    'stop and start, %s: same port, same events, recent ids forgotten',
+    async (where) => {
+      const { server, client } = await start({ dataDir: where === 'on disk' ? newFolder() : null });
+      const { url } = server;
+      const events = [happened(), happened(), happened()];
+      const first = await client.appendToStream('account-1', events, {
+        expectedRevision: 'no_stream',
+      });
+      await server.stop();
+      await expect(append(client, 'account-1', 2n)).rejects.toMatchObject({ code: 14 });
+      await server.start();
+      expect(server.url).toBe(url);
+      await untilConnected(client);
+      expect(await collect(client.readStream('account-1'))).toHaveLength(3);
+      const exact = await client.appendToStream('account-1', events, {
+        expectedRevision: 'no_stream',
+      });
+      expect(exact).toEqual(first);
+      const any = await client.appendToStream('account-1', events, { expectedRevision: 'any' });
+      expect(any.nextExpectedRevision).toBe(5n);
+    },
+  );
 
-  it('stopped under load: what was acknowledged is there, and nothing was left half', async () => {
-    const { server, client } = await start({ dataDir: newFolder() });
-    const appends = Array.from({ length: 200 }, (_, n) =>
-      append(client, `account-${n}`, 'no_stream', 3),
-    );
-    await appends[0];
-    await server.stop();
-    const acknowledged = (await Promise.allSettled(appends)).filter(
-      ({ status }) => status === 'fulfilled',
-    ).length;
+  it('stopped under load: what was acknowledged is there, nothing was left half, nothing failed', async () => {
+    const failures: Error[] = [];
+    const { server, client } = await start({
+      dataDir: newFolder(),
+      onFailure: (error) => failures.push(error),
+    });
+    let acknowledged = 0;
+    const stopping: Promise<void>[] = [];
+    const write = async (writer: number): Promise<void> => {
+      for (let n = 0; ; n += 1) {
+        await append(client, `account-${writer}-${n}`, 'no_stream', 3);
+        acknowledged += 1;
+        if (acknowledged === 300) stopping.push(server.stop());
+      }
+    };
+    await Promise.allSettled(Array.from({ length: 64 }, (_, writer) => write(writer)));
+    await Promise.all(stopping);
     await server.start();
     const reader = newClient(server);
-    // The client may still hold the connection that is gone.
-    await collect(reader.readAll({ maxCount: 1 })).catch(() => undefined);
+    await untilConnected(reader);
     const counts = new Map<string, number>();
     for (const { streamId } of await collect(reader.readAll())) {
       counts.set(streamId, (counts.get(streamId) ?? 0) + 1);
     }
     expect(counts.size).toBeGreaterThanOrEqual(acknowledged);
     expect([...counts.values()].every((count) => count === 3)).toBe(true);
+    expect(failures).toEqual([]);
   });
 
   it('a folder in use, a port that is taken: refused, and the folder is free again', async () => {
@@ -265,6 +305,16 @@ async function collect<Event>(reading: AsyncIterable<{ event?: Event }>): Promis
   const events: Event[] = [];
   for await (const { event } of reading) if (event !== undefined) events.push(event);
   return events;
+}
+
+/** After a restart a client finds its connection gone, and waits a while before it tries again. */
+async function untilConnected(client: EventStoreDBClient): Promise<void> {
+  const isConnected = () =>
+    collect(client.readAll({ maxCount: 1 })).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(isConnected, { timeout: 20_000 }).toBe(true);
 }
 
 /** One call as bytes on the wire. */

@@ -42,7 +42,6 @@ export async function startDevEventStore(options: DevEventStoreOptions): Promise
   });
   const onFailure = (error: JournalError): void => {
     log(error.message);
-    running?.grpc.resetConnections();
     options.onFailure?.(error);
   };
   const start = async (database: Database): Promise<Running> => {
@@ -121,7 +120,7 @@ export interface DevEventStoreOptions {
   readonly log?: (line: string) => void;
   /** Default `cut`, as 23.10 does. */
   readonly slowSubscriber?: SlowSubscriber;
-  /** The journal could not be written; every connection has been cut, and nothing more is acknowledged. */
+  /** The journal could not be written: nothing is acknowledged any more. */
   readonly onFailure?: (error: JournalError) => void;
 }
 

@@ -1,5 +1,4 @@
 import type { EventFilter } from './event-filter.ts';
-import { logBytes } from './events.ts';
 import type { RecordedEvent } from './events.ts';
 import type { LogStore } from './log-store.ts';
 
@@ -117,9 +116,5 @@ export function* readAll(log: LogStore, read: AllRead): Generator<ReadPage> {
 
 function startIndex(log: LogStore, from: Position, backwards: boolean): number {
   const index = log.firstIndexWhere((position) => isAtOrAfter(position, from));
-  if (!backwards) return index;
-  const before = log.eventAt(index - 1);
-  return before !== null && before.position + logBytes(before, before.stream) > from.commit
-    ? index - 2
-    : index - 1;
+  return backwards ? index - 1 : index;
 }

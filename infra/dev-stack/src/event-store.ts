@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { dropLockOfZombie } from './data-folder.ts';
 import type { Part } from './part.ts';
 import { freePort } from './processes.ts';
 import { startService } from './service.ts';
@@ -12,6 +13,8 @@ export async function startEventStore(options: {
   port?: number;
   signal: AbortSignal;
 }): Promise<EventStore> {
+  const folder = join(options.dataDir, 'eventstore');
+  dropLockOfZombie(folder);
   const port = options.port || (await freePort());
   const part = await startService({
     name: 'eventstore',
@@ -19,7 +22,7 @@ export async function startEventStore(options: {
     env: {
       EVENT_STORE_PORT: String(port),
       EVENT_STORE_HOST: '127.0.0.1',
-      EVENT_STORE_DATA_DIR: join(options.dataDir, 'eventstore'),
+      EVENT_STORE_DATA_DIR: folder,
     },
     dataDir: options.dataDir,
     signal: options.signal,

@@ -73,7 +73,7 @@ export async function createCluster(
   clusterDir: string,
   runAs: RunAs,
   binaries: PostgresBinaries,
-  signal: AbortSignal | undefined,
+  options: { durable: boolean; signal: AbortSignal | undefined },
 ): Promise<void> {
   if (existsSync(join(clusterDir, 'PG_VERSION'))) return;
   const unfinished = `${clusterDir}.unfinished`;
@@ -86,10 +86,11 @@ export async function createCluster(
     ...[`--pgdata=${unfinished}`, `--username=${POSTGRES_USER}`, `--pwfile=${passwordFile}`],
     ...['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C'],
     ...['--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+    ...(options.durable ? [] : ['--no-sync']),
   ];
   const run = await runProgram(binaries.initdb, args, {
     runAs,
-    signal,
+    signal: options.signal,
     timeoutMs: INITDB_TIMEOUT_MS,
   });
   if (run.code !== 0) {

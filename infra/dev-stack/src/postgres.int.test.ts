@@ -9,13 +9,15 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findPostgresBinaries, installedFolder } from './postgres-binaries.ts';
 import { postgresUser } from './postgres-cluster.ts';
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts';
@@ -55,6 +57,12 @@ async function query(postgres: Postgres, text: string): Promise<unknown[]> {
   }
 }
 
+function firstNumber(stream: Readable): Promise<number> {
+  return new Promise((resolve) =>
+    stream.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))),
+  );
+}
+
 describe('startPostgres', () => {
   it('listens on this machine only, wants the password and syncs to disk unless told otherwise', async () => {
     const postgres = await start({ durable: true });
@@ -82,6 +90,31 @@ describe('startPostgres', () => {
     expect(await busy).toBeInstanceOf(Error);
   });
 
+  it('waits for the last process of a killed server', async () => {
+    const killed = await start();
+    const client = new pg.Client({ connectionString: killed.url });
+    client.on('error', () => {});
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const backend = rows[0]?.pid ?? 0;
+    process.kill(backend, 'SIGSTOP'); // it cannot notice that its server dies
+    process.kill(killed.pid, 'SIGKILL');
+    const logFile = join(dataDir, 'postgres.log');
+    const logStart = statSync(logFile).size;
+    const next = start();
+    try {
+      await vi.waitFor(
+        () =>
+          expect(readFileSync(logFile, 'utf8').slice(logStart)).toContain('shared memory block'),
+        { timeout: 10_000 },
+      );
+    } finally {
+      process.kill(backend, 'SIGCONT');
+    }
+    expect(await query(await next, 'select 1')).toEqual([1]);
+    await client.end().catch(() => {});
+  });
+
   it('ends a server that somebody left running on the same folder', async () => {
     const orphan = await start();
     const next = await start();
@@ -89,17 +122,22 @@ describe('startPostgres', () => {
     expect(await query(next, 'select count(*)::int from kept')).not.toEqual([0]);
   });
 
-  it('is not kept out by a lock file whose process number belongs to another program now', async () => {
+  it.each([
+    ['another program now', 'exec sleep 60'],
+    ['a zombie', 'sleep 0 & echo $!; exec sleep 60'],
+  ])('is not kept out by a lock file whose process number belongs to %s', async (_name, script) => {
     const first = await start();
     const lockFile = join(first.clusterDir, 'postmaster.pid');
     const lines = readFileSync(lockFile, 'utf8').split('\n');
     await first.stop();
     const user = postgresUser(first.clusterDir);
-    const other = spawn('sleep', ['60'], {
-      stdio: 'ignore',
-      ...(user && { uid: user.uid, gid: user.gid }),
+    const identity = user && { uid: user.uid, gid: user.gid };
+    const other = spawn('sh', ['-c', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      ...identity,
     });
-    writeFileSync(lockFile, [other.pid, ...lines.slice(1)].join('\n'));
+    const holder = script.includes('echo') ? await firstNumber(other.stdout) : other.pid;
+    writeFileSync(lockFile, [holder, ...lines.slice(1)].join('\n'));
     const second = await start();
     expect(await query(second, 'select 1')).toEqual([1]);
     expect(other.exitCode).toBeNull();

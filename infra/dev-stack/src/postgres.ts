@@ -53,7 +53,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const runAs = postgresUser(join(dataDir, 'postgres'));
   const binaries = findPostgresBinaries(runAs, runAs ? shelterDir : dataDir);
   const clusterDir = placeCluster(dataDir, runAs, shelterDir);
-  await createCluster(clusterDir, runAs, binaries, options.signal);
+  await createCluster(clusterDir, runAs, binaries, { durable, signal: options.signal });
   await endOldServer(clusterDir);
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port || (await freePort());
@@ -144,29 +144,23 @@ async function ensureDatabase(adminUrl: string, name: string): Promise<void> {
 }
 
 /**
- * A lock file of a dead server is left alone: PostgreSQL takes it over, and finds with it whether
- * children of that server still live. A living orphan is ended. If the number belongs to some
- * other program by now, it is replaced by one that nobody has.
+ * Ends a server that outlived its stack. What is left of the lock of a dead one gets a number that
+ * nobody has: its own may belong to another program by now, or to a zombie. PostgreSQL then takes
+ * the lock over, and finds with its other lines whether children of that server still live.
  */
 async function endOldServer(clusterDir: string): Promise<void> {
-  const lines = readLockFile(clusterDir);
-  const pid = Number(lines[0]);
-  if (!Number.isInteger(pid) || pid <= 0) return;
-  const command = commandLine(pid);
-  if (command === '') return;
-  if (!command.includes('postgres') || !command.includes(clusterDir)) {
-    writeFileSync(
-      join(clusterDir, 'postmaster.pid'),
-      [IMPOSSIBLE_PID, ...lines.slice(1)].join('\n'),
-    );
-    return;
+  const lockFile = join(clusterDir, 'postmaster.pid');
+  const pid = Number(readLockFile(clusterDir)[0]);
+  if (commandLine(pid).includes('postgres')) {
+    await endOldProcess({
+      pidFile: lockFile,
+      mark: clusterDir,
+      signals: ['SIGINT', 'SIGQUIT'],
+      timeoutMs: OLD_CLUSTER_TIMEOUT_MS / 2,
+    });
   }
-  await endOldProcess({
-    pidFile: join(clusterDir, 'postmaster.pid'),
-    mark: clusterDir,
-    signals: ['SIGINT', 'SIGQUIT'],
-    timeoutMs: OLD_CLUSTER_TIMEOUT_MS / 2,
-  });
+  const [old, ...lines] = readLockFile(clusterDir);
+  if (old !== undefined) writeFileSync(lockFile, [IMPOSSIBLE_PID, ...lines].join('\n'));
 }
 
 function readLockFile(clusterDir: string): string[] {

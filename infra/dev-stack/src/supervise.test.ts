@@ -7,7 +7,7 @@ type FakePart = Part & { die: (exit: Exit) => void };
 
 /** A part that lives until it is told to die or to stop. */
 function livingPart(pid: number): FakePart {
-  let die = (_: Exit): void => {};
+  let die: (exit: Exit) => void = () => {};
   const exited = new Promise<Exit>((resolve) => (die = resolve));
   const stop = () => {
     die({ code: 0, signal: null });

@@ -63,7 +63,7 @@ export function checkConnectionString(url: string): void {
   const [, query] = url.split('?', 2);
   for (const pair of query?.split('&') ?? []) {
     const [key = '', value = ''] = pair.split('=', 2);
-    const setting = key.toLowerCase().replace(/[_-]/g, '');
+    const setting = flat(key);
     if (!KNOWN_KEYS.has(setting)) {
       throw new Error(`event store connection string: unknown setting "${key}"`);
     }
@@ -99,15 +99,31 @@ const KNOWN_KEYS = new Set([
   'throwonappendfailure',
 ]);
 
+/**
+ * The connection string with the keepalive settings made explicit, and a keepAliveTimeout that no other connection of
+ * this process has: grpc-js shares one connection among all channels with the same target and settings, whoever made
+ * them. A few ms of difference make it our own, so that reads cannot hold up appends, and so that connecting anew does
+ * not give back the very connection that went dead. (Disabled with -1 in the string, it stays disabled, and shared.)
+ */
 function withKeepAlive(url: string): string {
-  const lower = url.toLowerCase().replace(/[_-]/g, '');
-  const settings = [
-    lower.includes('keepaliveinterval=') ? [] : [`keepAliveInterval=${KEEP_ALIVE_INTERVAL_MS}`],
-    lower.includes('keepalivetimeout=') ? [] : [`keepAliveTimeout=${KEEP_ALIVE_TIMEOUT_MS}`],
-  ].flat();
-  return [url.replace(/\/+$/, ''), ...settings].reduce(
-    (text, setting) => `${text}${text.includes('?') ? '&' : '?'}${setting}`,
-  );
+  const [address = '', query = ''] = url.trim().replace(/\/+$/, '').split('?', 2);
+  const settings = query.split('&').filter((setting) => setting !== '');
+  const given = (name: string): string | undefined =>
+    settings.find((setting) => flat(setting).startsWith(`${name}=`))?.split('=', 2)[1];
+  const others = settings.filter((setting) => !flat(setting).startsWith('keepalive'));
+  const intervalMs = given('keepaliveinterval') ?? String(KEEP_ALIVE_INTERVAL_MS);
+  const timeoutMs = given('keepalivetimeout') ?? String(KEEP_ALIVE_TIMEOUT_MS);
+  connectionsMade = (connectionsMade + 1) % 1_000;
+  const ownTimeoutMs = /^\d+$/.test(timeoutMs) ? Number(timeoutMs) + connectionsMade : timeoutMs;
+  const all = [...others, `keepAliveInterval=${intervalMs}`, `keepAliveTimeout=${ownTimeoutMs}`];
+  return `${address.replace(/\/+$/, '')}?${all.join('&')}`;
+}
+
+/** Of the process, because what it tells apart is shared by the process. */
+let connectionsMade = 0;
+
+function flat(setting: string): string {
+  return setting.toLowerCase().replace(/[_-]/g, '');
 }
 
 type Channel = Awaited<ReturnType<EventStoreDBClient['getChannel']>>;

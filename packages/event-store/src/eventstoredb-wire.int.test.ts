@@ -153,6 +153,18 @@ describe('on the wire', () => {
     await catcher.close();
   });
 
+  it('appends and reads have a connection each, and another log has its own', async () => {
+    const adapter = await startAdapter();
+    const other = connectEventStoreDb({ url: `esdb://127.0.0.1:${adapter.proxy.port}?tls=false` });
+    await adapter.log.append('account-1', newEvents(), 'no_stream');
+    await readStream(adapter.log, 'account-1');
+    expect(adapter.proxy.openConnections()).toBe(2);
+    await readStream(other, 'account-1');
+    expect(adapter.proxy.openConnections()).toBe(3);
+    await other.close();
+    await adapter.stop();
+  });
+
   it('once closed, no connection is left open', async () => {
     const adapter = await startAdapter();
     await adapter.log.append('account-1', newEvents(), 'no_stream');

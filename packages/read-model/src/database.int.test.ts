@@ -111,6 +111,16 @@ describe('openSession', () => {
     await session.close();
   });
 
+  it('lets the server notice soon that a machine has vanished with a lock', async () => {
+    const session = await openSession({ url: database.url, applicationName: 'test' });
+    const { rows } = await sql`
+      select current_setting('tcp_keepalives_idle') as idle, current_setting('search_path') as path`.execute(
+      session.db,
+    );
+    await session.close();
+    expect(rows).toEqual([{ idle: '10', path: 'read,app' }]);
+  });
+
   it('closes by force when the server does not answer', async () => {
     const link = await startFrozenLink(database.url);
     const session = await openSession({ url: link.url, applicationName: 'test' });

@@ -56,6 +56,10 @@ export function openDatabase(options: DatabaseOptions): Kysely<ReadTables> {
   return new Kysely({ dialect: new PostgresDialect({ pool: { connect, end: () => pool.end() } }) });
 }
 
+/** The server forgets a session, and frees its locks, about 25 s after its machine has vanished without a word. */
+const VANISHED_CLIENT =
+  '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3';
+
 /** One connection, for what must not move to another one: session locks and the work that they guard. */
 export interface Session {
   /** For one thing at a time. */
@@ -69,7 +73,8 @@ export interface Session {
 /** Opens a session. Fails with pg's error when the server cannot be reached within 5 s. */
 export async function openSession(options: ConnectOptions): Promise<Session> {
   const socket = new Socket();
-  const client = new pg.Client({ ...clientConfig(options), stream: () => socket });
+  const url = withStartOption(options.url, VANISHED_CLIENT);
+  const client = new pg.Client({ ...clientConfig({ ...options, url }), stream: () => socket });
   const ended = new AbortController();
   // 'end' follows every 'error'; the listener only keeps the error from ending the process.
   client.on('error', () => undefined);

@@ -136,18 +136,21 @@ describe('serve', () => {
     expect(seen).toEqual([]);
   });
 
-  it('stop answers what is in work and takes nothing new', async () => {
+  it('stop takes nothing new and ends when what is in work is answered', async () => {
     const { handler, open } = gate();
     const serving = await startService(handler);
     const asker = await client('ai-demo');
     const inWork = ask(asker);
     await vi.waitFor(() => expect(serving.inFlight()).toBe(1));
-    const stopped = serving.stop();
+    let hasStopped = false;
+    const stopped = serving.stop().then(() => (hasStopped = true));
     await vi.waitFor(() =>
       expect(ask(asker, SUBJECT, 200)).rejects.toMatchObject({ code: 'no_responders' }),
     );
+    expect(hasStopped).toBe(false);
     open();
     await stopped;
+    expect(serving.inFlight()).toBe(0);
     expect(await inWork).toBe('done');
   });
 

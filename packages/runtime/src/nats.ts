@@ -119,6 +119,7 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
     close: async () => {
       // drain() asks the server and waits for ever when the link is down.
       if (!(await settledWithin(connection.drain(), DRAIN_TIMEOUT_MS))) await connection.close();
+      closedByUs();
     },
   };
 }

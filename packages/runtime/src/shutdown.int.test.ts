@@ -41,7 +41,7 @@ describe('createShutdown', () => {
   );
 
   it('takes the same signal twice at once for one, as Ctrl-C under npm sends it', async () => {
-    const ended = await run('orderly', (child) => {
+    const ended = await run('unhurried', (child) => {
       child.kill('SIGINT');
       child.kill('SIGTERM');
     });

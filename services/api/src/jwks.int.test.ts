@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { buildTestApp, NOW } from './testing/test-app.ts';
 
 /** An identity provider: one RS256 key, its key set over HTTP. */
@@ -10,8 +10,11 @@ let url: URL;
 let keySet: string;
 let pair: Awaited<ReturnType<typeof generateKeyPair>>;
 
-beforeEach(async () => {
+beforeAll(async () => {
   pair = await generateKeyPair('RS256');
+});
+
+beforeEach(async () => {
   keySet = JSON.stringify({
     keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'one', alg: 'RS256', use: 'sig' }],
   });

@@ -66,10 +66,10 @@ export function createPositionWait(deps: PositionWaitDeps): PositionWait {
       waiters.add(waiter);
     });
     try {
-      waiting.set(waiters.size);
       // After it was added: whatever is announced from now on wakes it, whatever was before is seen here.
       const position = await look();
       if (wanted <= position) return position;
+      waiting.set(waiters.size);
       await woken;
     } finally {
       clearTimeout(timer);

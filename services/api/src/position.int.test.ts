@@ -2,7 +2,7 @@ import { createLog } from '@points/runtime/log';
 import { createMetrics } from '@points/runtime/metrics';
 import { startFrozenLink } from '@points/read-model/testing/frozen-link';
 import type { FastifyInstance } from 'fastify';
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type PositionListener, listenForPositions } from './position-listener.ts';
 import { createPositionWait, type PositionWait } from './position-wait.ts';
 import { selectAppliedPosition } from './queries/position.ts';
@@ -56,13 +56,18 @@ async function connect(url: string, timeoutMs: number): Promise<void> {
   app = buildTestApp({ db: tables.db, positions });
 }
 
-beforeEach(async () => {
+beforeAll(async () => {
   tables = await createTestTables(inject('postgresUrl'));
 });
 
 afterEach(async () => {
   await app.close();
   await listener.stop();
+  await tables.db.deleteFrom('projection_checkpoints').execute();
+  await tables.db.deleteFrom('user_points').execute();
+});
+
+afterAll(async () => {
   await tables.close();
 });
 

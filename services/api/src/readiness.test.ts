@@ -22,7 +22,7 @@ describe('names the part that is missing', () => {
     ],
     [
       'no ledger',
-      () => Promise.reject(new Error('nobody answers')),
+      () => Promise.reject(new Error('nobody answers', { cause: new Error('503') })),
       { ledger: { ok: false, reason: 'nobody answers' }, event_store: { ok: false } },
     ],
     [

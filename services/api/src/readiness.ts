@@ -1,3 +1,4 @@
+import { HttpError } from './error-body.ts';
 import type { LedgerHealth } from './ledger-link.ts';
 import { isMissingTable, type Read } from './read-tables.ts';
 import { isProjectorActive, selectAppliedPosition } from './queries/position.ts';
@@ -78,7 +79,8 @@ function down(reason: string): PartState {
 }
 
 function messageOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  // Our own answer for want of a part says only which part; its cause says why.
+  const cause = error instanceof HttpError ? error.cause : error;
   if (!(cause instanceof Error)) return String(cause);
   // Node's AggregateError of several refused addresses has no text of its own.
   return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;

@@ -124,10 +124,15 @@ export async function announcePosition(
  * Proves that the log holds the last event that was applied: a log that was replaced, or restored from an older copy,
  * does not, and going on from its middle would mix two histories. Throws OtherLogError.
  */
-export async function checkSameLog(eventLog: EventLog, { event }: Checkpoint): Promise<void> {
+export async function checkSameLog(
+  eventLog: EventLog,
+  { event }: Checkpoint,
+  signal: AbortSignal,
+): Promise<void> {
   if (event === null) return;
   const { stream, revision } = event;
-  for await (const stored of eventLog.readStream(stream, { fromRevision: revision, maxCount: 1 })) {
+  const read = { fromRevision: revision, maxCount: 1, signal };
+  for await (const stored of eventLog.readStream(stream, read)) {
     if (stored.id === event.id && stored.position === event.position) return;
   }
   throw new OtherLogError(

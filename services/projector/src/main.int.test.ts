@@ -50,7 +50,7 @@ async function endOfLog(): Promise<bigint> {
 describe('the projector as a process, over the wire', () => {
   it('applies exactly once though it is killed again and again', async () => {
     await live(300);
-    for (let kill = 0; kill < 3; kill += 1) {
+    for (let kill = 0; kill < 2; kill += 1) {
       const projector = startOwnProcess('main.ts', [], environment());
       await live(200);
       await database.announced(await endOfLog());

@@ -59,7 +59,7 @@ export async function projectLog(deps: ProjectLogDeps): Promise<void> {
   while (!signal.aborted) {
     try {
       progress.catchingUp();
-      if (checkpoint !== null) await checkSameLog(eventLog, checkpoint);
+      if (checkpoint !== null) await checkSameLog(eventLog, checkpoint, signal);
       const reached = await catchUp(
         { eventLog, signal, batchEvents: deps.limits.batchEvents },
         checkpoint?.event?.position ?? null,

@@ -10,13 +10,15 @@ import { announcePosition, LOCKS, tryLock } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { copyGrants } from './copy-grants.ts';
 import { catchUp } from './projector.ts';
+import { ALL_TABLES } from './rows.ts';
 import { lookUpByKey } from './table-rows.ts';
 
 /**
  * Makes the read tables anew from the log, in schema `read_next`, while the old ones in `read` serve and the live
  * projector goes on writing them. Row ids are log positions, so the new tables have the same ids.
  *
- *  1. `read_next` is made by the same migrations and filled by the same code as the live tables, up to the end of the log.
+ *  1. `read_next` is made by the same migrations and filled by the same code as the live tables, up to the end of the
+ *     log; indexes that only readers need are made last.
  *  2. The lock `swap` is taken exclusively. The projector holds it shared in each transaction, from its first statement
  *     on, so none is under way now and none can begin: what it has projected meanwhile is all committed to `read`, at
  *     positions that lie in the log.
@@ -53,6 +55,9 @@ export async function rebuild(deps: RebuildDeps): Promise<RebuildResult> {
     const { position } = await replay.toTheEnd();
     if (position === null) throw new RebuildError('the event store is empty');
     for (const index of indexes) await sql.raw(index).execute(db);
+    for (const { table } of ALL_TABLES) await sql.raw(`analyze ${table}`).execute(db);
+    // What came while the indexes were made, so that little is left for when the projector must wait.
+    await replay.toTheEnd();
     const [system, purpose] = LOCKS.swap;
     await sql`select pg_advisory_lock(${system}, ${purpose})`.execute(db);
     const result = await replay.toTheEnd();

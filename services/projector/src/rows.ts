@@ -259,3 +259,5 @@ export const MODELS: TableSpec<ModelRow> = {
     deleted_at: 'timestamptz',
   },
 };
+
+export const ALL_TABLES = [ACCOUNTS, BATCHES, TRANSACTIONS, HOLDS, COMMANDS, MODELS] as const;

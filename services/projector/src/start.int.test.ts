@@ -136,7 +136,7 @@ describe('exactly once', () => {
   it('when the subscription is cut again and again', async () => {
     const projector = await world.start({ limits: { lingerMs: 1 } });
     await projector.firstReady;
-    for (let cut = 0; cut < 20; cut += 1) {
+    for (let cut = 0; cut < 10; cut += 1) {
       await world.live(1);
       world.eventLog.faults.cutSubscriptions();
     }

@@ -1,13 +1,6 @@
 import { priceUse } from '../pricing/price-use.ts';
 import type { OpenHold, SettledHold } from './account.ts';
-import {
-  MAX_BALANCE,
-  freePoints,
-  repayDebts,
-  splitAllocations,
-  sumPoints,
-  summarize,
-} from './batches.ts';
+import { MAX_BALANCE, freePoints, repayDebts, splitAllocations, sumPoints } from './batches.ts';
 import type { ActualUse, ConfirmHold } from './commands.ts';
 import { type Draft, emit } from './draft.ts';
 import { expireDueBatches } from './expire.ts';
@@ -95,12 +88,9 @@ export function settleOpenHold(draft: Draft, hold: OpenHold, settlement: Settlem
 /** Where points beyond the pins come from: free points in spend order, then debt as far as the hold's policy lets it. */
 function coverOverage(draft: Draft, hold: OpenHold, overage: number) {
   const { account, nowMs } = draft;
-  const free = freePoints(account.batches, nowMs);
-  if (hold.overage === 'cap') {
-    const available = Math.max(0, summarize(account, nowMs).available);
-    return { extra: splitAllocations(free, Math.min(overage, available)).taken, debtAdded: 0 };
-  }
-  const { taken } = splitAllocations(free, overage);
+  // While there is debt there are no free points, so `cap` never takes more than is available.
+  const { taken } = splitAllocations(freePoints(account.batches, nowMs), overage);
+  if (hold.overage === 'cap') return { extra: taken, debtAdded: 0 };
   const room = Math.max(0, Math.min(hold.debtFloor ?? MAX_BALANCE, MAX_BALANCE) - account.debt);
   return { extra: taken, debtAdded: Math.min(overage - sumPoints(taken), room) };
 }

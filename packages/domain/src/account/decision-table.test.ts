@@ -240,6 +240,11 @@ describe('decision table', () => {
     expect(outcomeOf(decision, given)).toBe('hold_id_reused');
   });
 
+  it.each([3, 5])('another use than the confirmed 4 is refused, less or more: %i', (use) => {
+    const given = STATES.confirmed();
+    expect(outcomeOf(confirm(given.book, given.holdId, use), given)).toBe('hold_already_confirmed');
+  });
+
   it('omitted use equals the held amount: a duplicate of a confirm that named it', () => {
     const given = STATES['confirmed']();
     expect(outcomeOf(confirm(given.book, given.holdId), given)).toBe('hold_already_confirmed');

@@ -294,4 +294,11 @@ describe('the event of a hold', () => {
     expect(eventsOf(book, 'PointsHeld').map((held) => held.record_id)).toEqual([7, 8, 9]);
     expect(codeOf(confirm(book, { recordId: 9 }))).toBe('accepted');
   });
+
+  it('after the largest record id comes the smallest', () => {
+    const book = withPoints(10);
+    for (let i = 0; i < 3; i++) hold(book, 1, { request: { recordId: Number.MAX_SAFE_INTEGER } });
+    const ids = eventsOf(book, 'PointsHeld').map((held) => held.record_id);
+    expect(ids).toEqual([Number.MAX_SAFE_INTEGER, 1, 2]);
+  });
 });

@@ -137,10 +137,11 @@ function emitHeld(request: HoldRequest, terms: HoldTerms, draft: Draft): void {
   });
 }
 
-/** Record ids are unique in the account; the next free number follows a collision. */
+/** Record ids are unique in the account; the next free number follows a collision, and 1 the largest. */
 function freeRecordId(minted: number, draft: Draft): number {
   let recordId = minted;
-  while (mapGet(draft.account.recordIds, recordId) !== undefined) recordId++;
+  while (mapGet(draft.account.recordIds, recordId) !== undefined)
+    recordId = recordId < Number.MAX_SAFE_INTEGER ? recordId + 1 : 1;
   return recordId;
 }
 

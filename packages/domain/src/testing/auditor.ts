@@ -35,6 +35,8 @@ export interface Auditor {
   /** What a new hold could take at that time (ISO-8601 UTC); due points count for nothing. */
   available(now: string): number;
   openHoldCount(): number;
+  /** Open holds that expired at that time or before. */
+  expiredHolds(latest: string): string[];
   /** Points of batches that are due at that time and that no hold pins. */
   duePoints(now: string): number;
 }
@@ -46,6 +48,10 @@ export function createAuditor(): Auditor {
     balance: () => balanceOf(books),
     available: (now) => sumPoints(freePoints(books, now)) - sumPoints(books.debts),
     openHoldCount: () => books.open.size,
+    expiredHolds: (latest) =>
+      [...books.open.values()]
+        .filter((hold) => hold.expires_at <= latest)
+        .map((hold) => hold.hold_id),
     duePoints: (now) =>
       sumPoints([...books.batches.values()].filter((batch) => isDue(batch, now)).map(freeOf)),
   };

@@ -76,21 +76,36 @@ function judgeEvents(
   events: readonly RecordedAccountEvent[],
 ): void {
   const { context } = command;
-  const expired = events.filter(({ event }) => event.type === 'BatchExpired').length;
-  const overdue = events.filter(
-    ({ event }) => event.type === 'HoldCanceled' && event.data.reason === 'expired',
-  );
-  assert(expired <= MAX_EXPIRED_BATCHES && overdue.length <= MAX_CANCELED_HOLDS);
-  assert(events.length <= expired + overdue.length + 2);
+  const nowMs = Math.max(context.nowMs, life.account.lastEventMs);
+  const overdue = overdueHolds(life, command);
+  let batches = 0;
+  let holds = 0;
   for (const [index, recorded] of events.entries()) {
     assert.deepEqual(recorded.context, {
       command_id: context.commandId,
       request_hash: context.requestHash,
       index,
-      occurred_at: formatTime(Math.max(context.nowMs, life.account.lastEventMs)),
+      occurred_at: formatTime(nowMs),
     });
+    const { event } = recorded;
+    if (event.type === 'BatchExpired') batches++;
+    if (event.type === 'HoldCanceled' && event.data.reason === 'expired') {
+      assert(overdue.includes(event.data.hold_id), 'canceled before it was overdue');
+      holds++;
+    }
     life.auditor.check(recorded);
   }
+  assert(batches <= MAX_EXPIRED_BATCHES && holds <= MAX_CANCELED_HOLDS);
+  assert(events.length <= batches + holds + 2);
+  if (command.kind === 'ExpireDue' && holds < MAX_CANCELED_HOLDS)
+    assert.deepEqual(overdueHolds(life, command), []);
+}
+
+function overdueHolds(life: Life, command: AccountCommand): string[] {
+  const { watermarkMs, limits, nowMs } = command.context;
+  if (watermarkMs === null) return [];
+  const latest = Math.min(Math.max(nowMs, life.account.lastEventMs), watermarkMs);
+  return life.auditor.expiredHolds(formatTime(latest - limits.holdGraceMs));
 }
 
 function judgeState(life: Life, command: AccountCommand): void {

@@ -4,13 +4,16 @@ import net from 'node:net';
 /** Stands between a client and a server, to be the network or the machine that stops without a word. */
 export async function startFreezingProxy(serverPort: number): Promise<FreezingProxy> {
   const pairs = new Set<readonly [net.Socket, net.Socket]>();
-  let frozen = false;
+  let bytesToClients = 0;
   const listener = net.createServer((toClient) => {
     const toServer = net.connect(serverPort, '127.0.0.1');
     const pair = [toClient, toServer] as const;
     pairs.add(pair);
     toClient.pipe(toServer);
     toServer.pipe(toClient);
+    toServer.on('data', (chunk: Buffer) => {
+      bytesToClients += chunk.length;
+    });
     for (const socket of pair) {
       socket.on('error', () => undefined);
       socket.on('close', () => {
@@ -18,7 +21,6 @@ export async function startFreezingProxy(serverPort: number): Promise<FreezingPr
         for (const other of pair) other.destroy();
       });
     }
-    if (frozen) freezePair(pair);
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -26,12 +28,12 @@ export async function startFreezingProxy(serverPort: number): Promise<FreezingPr
   if (address === null || typeof address === 'string') throw new Error('no port');
   return {
     port: address.port,
+    bytesToClients: () => bytesToClients,
+    openConnections: () => pairs.size,
     freeze() {
-      frozen = true;
       for (const pair of pairs) freezePair(pair);
     },
     cut() {
-      frozen = false;
       for (const [toClient] of pairs) toClient.resetAndDestroy();
     },
     async connectionsClosed() {
@@ -47,9 +49,12 @@ export async function startFreezingProxy(serverPort: number): Promise<FreezingPr
 
 export interface FreezingProxy {
   readonly port: number;
-  /** Nothing goes through any more; no connection is closed. */
+  /** All that has come from the server so far. */
+  readonly bytesToClients: () => number;
+  readonly openConnections: () => number;
+  /** Nothing goes through the connections of this moment any more, and they are not closed. New ones work. */
   readonly freeze: () => void;
-  /** Resets every connection; new ones go through again. */
+  /** Resets every connection. */
   readonly cut: () => void;
   /** Resolves when the connections of this moment are closed. */
   readonly connectionsClosed: () => Promise<void>;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog } from '../log.ts';
 import { createShutdown } from '../shutdown.ts';
 
@@ -9,6 +10,7 @@ shutdown.add('first', () => log.info('first stopped'));
 shutdown.add('second', async () => {
   if (mode === 'failing') throw new Error('cannot');
   if (mode === 'stuck' || mode === 'slow') await new Promise(() => {});
+  if (mode === 'unhurried') await sleep(200);
   log.info('second stopped');
 });
 const alive = setInterval(() => {}, 60_000);
