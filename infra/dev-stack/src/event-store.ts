@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { dropLockOfZombie } from './data-folder.ts';
 import type { Part } from './part.ts';
 import { freePort } from './processes.ts';
 import { startService } from './service.ts';
@@ -14,7 +13,6 @@ export async function startEventStore(options: {
   signal: AbortSignal;
 }): Promise<EventStore> {
   const folder = join(options.dataDir, 'eventstore');
-  dropLockOfZombie(folder);
   const port = options.port || (await freePort());
   const part = await startService({
     name: 'eventstore',

@@ -4,14 +4,14 @@ import type { Settings } from './settings.ts';
 
 export type Service = { name: string; main: string; env: Record<string, string> };
 
-/** Our own processes and the settings that each gets besides the stack's own environment. */
+/** Our own processes by name, and the settings that each gets besides the stack's own environment. */
 export function servicesOf(options: {
   settings: Settings;
   dataDir: string;
   urls: ServerUrls;
   /** Of HTTP. */
   port: number;
-}): Service[] {
+}): Record<'ledger' | 'projector' | 'api', Service> {
   const { settings, dataDir, urls, port } = options;
   const servers = { EVENTSTORE_URL: urls.eventstore, DATABASE_URL: urls.postgres };
   const natsOf = (client: string) => {
@@ -19,10 +19,15 @@ export function servicesOf(options: {
     return { NATS_URL: urls.nats.url, NATS_USER: user, NATS_PASS: pass };
   };
   const common = { NODE_ENV: 'development', LOG_LEVEL: settings.logLevel, HEALTH_PORT: '0' };
-  const own: Record<string, Record<string, string>> = {
-    ledger: { ...servers, ...natsOf('ledger') },
-    projector: servers,
-    api: {
+  const service = (name: string, env: Record<string, string>): Service => ({
+    name,
+    main: `services/${name}/src/main.ts`,
+    env: { ...common, ...env },
+  });
+  return {
+    ledger: service('ledger', { ...servers, ...natsOf('ledger') }),
+    projector: service('projector', servers),
+    api: service('api', {
       ...servers,
       ...natsOf('api'),
       HOST: settings.host,
@@ -30,11 +35,6 @@ export function servicesOf(options: {
       AUTH_MODE: 'dev',
       JWT_SECRET: keptSecret(dataDir, 'jwt-secret'),
       JWKS_URL: '',
-    },
+    }),
   };
-  return Object.entries(own).map(([name, env]) => ({
-    name,
-    main: `services/${name}/src/main.ts`,
-    env: { ...common, ...env },
-  }));
 }

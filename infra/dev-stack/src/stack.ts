@@ -8,7 +8,7 @@ import type { Progress } from './progress.ts';
 import { seed } from './seed.ts';
 import { startServers } from './servers.ts';
 import { startService } from './service.ts';
-import { servicesOf } from './services.ts';
+import { type Service, servicesOf } from './services.ts';
 import type { Settings } from './settings.ts';
 import { supervise } from './supervise.ts';
 
@@ -83,15 +83,20 @@ export function createStack(settings: Settings, progress: Progress): Stack {
       run: (name, launch) => run(servers, name, launch),
     });
     const http = `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
-    await allStarted(
-      servicesOf({ settings, dataDir, urls, port }).map(({ name, main, env }) =>
-        run(services, name, () => startService({ name, main, env, dataDir, signal })),
+    const { ledger, projector, api } = servicesOf({ settings, dataDir, urls, port });
+    const launch = ({ name, main, env }: Service) =>
+      run(services, name, () => startService({ name, main, env, dataDir, signal }));
+    const seeded = launch(ledger).then(() =>
+      progress.waitFor('seed data', `see ${join(dataDir, 'ledger.log')}`, () =>
+        seed(urls.nats, signal),
       ),
     );
-    await progress.waitFor('seed data', http, async () => {
-      const position = await seed(urls.nats, signal);
-      await waitUntilReadable(http, position, signal);
-    });
+    // Only with the seed data is the stack what it promises, so /readyz does not say yes before they can be read.
+    const lastSeed = seeded.then((READY_AT_POSITION) =>
+      launch({ ...api, env: { ...api.env, READY_AT_POSITION } }).then(() => READY_AT_POSITION),
+    );
+    await allStarted([launch(projector), lastSeed]);
+    await waitUntilReadable(http, await lastSeed, signal);
     published = {
       http,
       nats: urls.nats,

@@ -116,7 +116,7 @@ describe('subscription on EventStoreDB', () => {
   });
 
   it('takes no more from the server than a reader that stands still has room for', async () => {
-    const bytesInAll = await appendLong(40);
+    const bytesInAll = await appendLong(20);
     let seen = 0;
     await follow(async (live) => {
       if (live.kind !== 'event') return true;
@@ -125,9 +125,9 @@ describe('subscription on EventStoreDB', () => {
         expect(taken).toBeLessThan(bytesInAll / 4);
       }
       seen += 1;
-      return seen < 3 + 40 * 256;
+      return seen < 3 + 20 * 256;
     });
-    expect(seen).toBe(3 + 40 * 256);
+    expect(seen).toBe(3 + 20 * 256);
   });
 
   it('that is too slow for a server that cuts slow readers goes on after the cut without loss', async () => {

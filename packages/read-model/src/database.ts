@@ -49,6 +49,8 @@ export function openDatabase(options: DatabaseOptions): Kysely<ReadTables> {
   });
   // Without a listener the end of an idle connection would end the process. The pool has dropped it already.
   pool.on('error', () => undefined);
+  // The same while it is in use: whoever uses it hears of the end from the query that fails.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const connect = async () => {
     const client = await pool.connect();
     return wrapConnection(client, (broken) => client.release(broken));

@@ -30,6 +30,8 @@ export interface AppDeps {
   readonly positions: PositionWait;
   /** Rejects with the reason when the ledger does not answer. */
   readonly ledgerHealth: () => Promise<LedgerHealth>;
+  /** Not ready before the read tables have come so far. */
+  readonly readyAtPosition?: bigint;
   readonly tokens: Omit<AuthenticationDeps, 'clock'>;
   /** Whether the fixed users of development can log in; needs a token secret. */
   readonly devLogin: boolean;
@@ -78,7 +80,12 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   const read = createReader(db);
   const awaitPosition = createAwaitPosition(positions);
   const authentication = createAuthentication({ ...tokens, clock });
-  app.register(healthRoutes({ readiness: createReadiness({ read, ledgerHealth }), metrics }));
+  const readiness = createReadiness({
+    read,
+    ledgerHealth,
+    readyAtPosition: deps.readyAtPosition ?? 0n,
+  });
+  app.register(healthRoutes({ readiness, metrics }));
   app.register(pointsRoutes({ read, clock, authentication, awaitPosition }));
   app.register(modelsRoutes({ read, awaitPosition }));
   if (devLogin) {

@@ -36,6 +36,11 @@ export const apiSettings = z
     JWT_ISSUER: z.string().optional(),
     JWT_AUDIENCE: z.string().optional(),
     CORS_ORIGINS: originsSetting().default([]),
+    READY_AT_POSITION: z
+      .string()
+      .regex(/^\d{1,19}$/, { error: 'must be a position of the event log, in decimal digits' })
+      .transform(BigInt)
+      .default(0n),
   })
   .superRefine((settings, context) => {
     const refuse = (message: string) => context.addIssue({ code: 'custom', message });

@@ -181,6 +181,26 @@ describe('/readyz', () => {
     });
   });
 
+  test('is 503 before the read tables have come as far as they must', async () => {
+    const impatient = buildTestApp({ db: tables.db, readyAtPosition: 10n ** 15n });
+    await tables.db.connection().execute(async (session) => {
+      await session.executeQuery(sqlOf(beActive));
+      await session.executeQuery(
+        sqlOf(`insert into projection_checkpoints (name, position, updated_at) values ('read', 7, now())
+               on conflict (name) do update set position = excluded.position`),
+      );
+      const response = await impatient.inject('/readyz');
+      expect(response.statusCode).toBe(503);
+      expect(response.json()).toMatchObject({
+        parts: {
+          projector: { reason: 'has applied the log up to 7, not yet up to 1000000000000000' },
+        },
+      });
+      await session.executeQuery(sqlOf('select pg_advisory_unlock_all()'));
+    });
+    await impatient.close();
+  });
+
   test('is not fooled by a lock in another database', async () => {
     const other = await createTestTables(inject('postgresUrl'));
     await other.db.connection().execute(async (session) => {

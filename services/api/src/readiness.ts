@@ -16,6 +16,8 @@ export interface ReadinessDeps {
   readonly read: Read;
   /** What the ledger says of itself; rejects with the reason when it says nothing. */
   readonly ledgerHealth: () => Promise<LedgerHealth>;
+  /** The read tables must have come so far in the log; default: anything at all. */
+  readonly readyAtPosition?: bigint;
   readonly timeoutMs?: number;
 }
 
@@ -28,11 +30,12 @@ export function createReadiness(deps: ReadinessDeps): () => Promise<Parts> {
 async function checkParts({
   read,
   ledgerHealth,
+  readyAtPosition = 0n,
   timeoutMs = CHECK_TIMEOUT_MS,
 }: ReadinessDeps): Promise<Parts> {
   const [ledger, tables] = await Promise.all([
     within(timeoutMs, ledgerHealth().then(ledgerParts)).catch(noLedger),
-    within(timeoutMs, checkReadTables(read)).catch(noPostgres),
+    within(timeoutMs, checkReadTables(read, readyAtPosition)).catch(noPostgres),
   ]);
   return { ...ledger, ...tables };
 }
@@ -52,11 +55,17 @@ function noLedger(error: unknown): Pick<Parts, 'ledger' | 'event_store'> {
   };
 }
 
-async function checkReadTables(read: Read): Promise<Pick<Parts, 'postgres' | 'projector'>> {
+async function checkReadTables(
+  read: Read,
+  readyAtPosition: bigint,
+): Promise<Pick<Parts, 'postgres' | 'projector'>> {
   const projector = await read(async (db) => {
     if (!(await isProjectorActive(db))) return down('is not running');
     const position = await selectAppliedPosition(db);
-    return position === null ? down('has not applied anything yet') : UP;
+    if (position === null) return down('has not applied anything yet');
+    return position < readyAtPosition
+      ? down(`has applied the log up to ${position}, not yet up to ${readyAtPosition}`)
+      : UP;
   }).catch((error: unknown) => {
     if (error instanceof Error && isMissingTable(error.cause))
       return down('has not made the read tables yet');

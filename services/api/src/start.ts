@@ -65,6 +65,7 @@ export async function startApi(
     db,
     positions,
     ledgerHealth: ledger.health,
+    readyAtPosition: settings.READY_AT_POSITION,
     tokens: {
       keys: tokenKeys(settings),
       issuer: settings.JWT_ISSUER,
