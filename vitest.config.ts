@@ -7,16 +7,42 @@ import { defineConfig } from 'vitest/config';
  *   *.e2e.test.ts  the whole stack, as a user sees it
  * `contract` is the event store's contract suite alone, against EVENTSTORE_URL when it is set.
  */
-const real = { globalSetup: ['infra/dev-stack/src/testing/global-setup.ts'], testTimeout: 60_000, hookTimeout: 60_000 };
+const real = {
+  globalSetup: ['infra/dev-stack/src/testing/global-setup.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+};
 
 export default defineConfig({
   test: {
     passWithNoTests: false,
     projects: [
-      { test: { name: 'unit', include: ['{packages,services,infra,scripts}/**/*.test.ts'], exclude: ['**/node_modules/**', '**/*.int.test.ts', '**/*.e2e.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['{packages,services,infra,scripts}/**/*.test.ts'],
+          exclude: ['**/node_modules/**', '**/*.{int,e2e,contract}.test.ts'],
+        },
+      },
       { test: { name: 'int', include: ['{packages,services,infra}/**/*.int.test.ts'], ...real } },
-      { test: { name: 'e2e', include: ['{packages,services,infra}/**/*.e2e.test.ts'], fileParallelism: false, ...real, testTimeout: 180_000, hookTimeout: 120_000 } },
-      { test: { name: 'contract', include: ['packages/event-store/src/contract/*.contract.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'e2e',
+          include: ['{packages,services,infra}/**/*.e2e.test.ts'],
+          fileParallelism: false,
+          ...real,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'contract',
+          include: ['packages/event-store/src/contract/*.contract.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

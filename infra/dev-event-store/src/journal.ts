@@ -105,7 +105,14 @@ function createWriter(deps: {
     const events = group.flatMap((append) => append.events);
     // Empty appends leave no trace, but keep their turn.
     const record = events.length === 0 ? Buffer.alloc(0) : encodeRecord(events);
-    writeDurably(record, (error) => {
+    try {
+      makeRoom(record.length);
+      writeWhole(descriptor, record, endBytes);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    fs.fdatasync(descriptor, (error) => {
       if (error !== null) return fail(error);
       endBytes += record.length;
       for (const { onDurable } of group) onDurable();
@@ -114,17 +121,11 @@ function createWriter(deps: {
       onDrained?.();
     });
   };
-  const writeDurably = (record: Buffer, done: (error: Error | null) => void): void => {
-    if (endBytes + record.length <= allocatedBytes) {
-      writeAndFlush(descriptor, record, endBytes, done);
-      return;
-    }
-    const growth = Buffer.alloc(Math.max(GROWTH_BYTES, record.length));
-    writeAndFlush(descriptor, growth, allocatedBytes, (error) => {
-      if (error !== null) return done(error);
-      allocatedBytes += growth.length;
-      writeAndFlush(descriptor, record, endBytes, done);
-    });
+  const makeRoom = (recordBytes: number): void => {
+    if (endBytes + recordBytes <= allocatedBytes) return;
+    const growth = Buffer.alloc(Math.max(GROWTH_BYTES, recordBytes));
+    writeWhole(descriptor, growth, allocatedBytes);
+    allocatedBytes += growth.length;
   };
   const takeGroup = (): QueuedAppend[] => {
     let bytes = 0;
@@ -159,31 +160,10 @@ function createWriter(deps: {
   };
 }
 
-function writeAndFlush(
-  descriptor: number,
-  bytes: Buffer,
-  at: number,
-  done: (error: Error | null) => void,
-): void {
-  if (bytes.length === 0) {
-    setImmediate(done, null);
-    return;
+/** Into the system's cache, which takes no time worth a thread; it is the flush that takes long. */
+function writeWhole(descriptor: number, bytes: Buffer, at: number): void {
+  let written = 0;
+  while (written < bytes.length) {
+    written += fs.writeSync(descriptor, bytes, written, bytes.length - written, at + written);
   }
-  writeAll(descriptor, bytes, at, (error) => {
-    if (error !== null) done(error);
-    else fs.fdatasync(descriptor, done);
-  });
-}
-
-function writeAll(
-  descriptor: number,
-  bytes: Buffer,
-  at: number,
-  done: (error: Error | null) => void,
-): void {
-  fs.write(descriptor, bytes, 0, bytes.length, at, (error, written) => {
-    if (error !== null) done(error);
-    else if (written === bytes.length) done(null);
-    else writeAll(descriptor, bytes.subarray(written), at + written, done);
-  });
 }

@@ -9,6 +9,7 @@ import {
   TOMBSTONE_TYPE,
 } from './events.ts';
 import type { ExpectedRevision, ProposedEvent, RecordedEvent } from './events.ts';
+import { createRecentIds } from './recent-ids.ts';
 import { createStreamIndex } from './stream-index.ts';
 import type { StreamView } from './stream-index.ts';
 import { SOFT_DELETED_JSON, withTruncateBefore } from './stream-metadata.ts';
@@ -24,7 +25,7 @@ import type { WriteCheck } from './write-check.ts';
 export function createLogStore(deps: LogStoreDeps): LogStore {
   const streams = createStreamIndex();
   const all: RecordedEvent[] = [];
-  const recentIds = new Map<string, { stream: string; revision: number }>();
+  const recentIds = createRecentIds();
   const listeners = new Set<() => void>();
   let nextPosition = FIRST_POSITION;
   let publishedCount = 0;
@@ -51,9 +52,7 @@ export function createLogStore(deps: LogStoreDeps): LogStore {
       createdMs: place.nowMs,
     };
     write(recorded);
-    recentIds.delete(event.id);
-    recentIds.set(event.id, { stream: place.stream, revision });
-    if (recentIds.size > RECENT_IDS_LIMIT) dropOldest(recentIds);
+    recentIds.add(recorded);
     return recorded;
   };
   const recordMetadata = (place: Place, json: string, id: string): RecordedEvent => {
@@ -71,17 +70,7 @@ export function createLogStore(deps: LogStoreDeps): LogStore {
   const check = (
     request: { stream: string; expected: ExpectedRevision; nowMs: number },
     ids: readonly string[],
-  ) =>
-    checkWrite(
-      {
-        streams,
-        recentRevision: (id, stream) => {
-          const recent = recentIds.get(id);
-          return recent?.stream === stream ? recent.revision : null;
-        },
-      },
-      { ...request, ids },
-    );
+  ) => checkWrite({ streams, recentRevision: recentIds.revisionOf }, { ...request, ids });
 
   return {
     published: streams.published,
@@ -180,14 +169,12 @@ export function createLogStore(deps: LogStoreDeps): LogStore {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    forgetRecentIds: () => recentIds.clear(),
+    forgetRecentIds: recentIds.clear,
   };
 }
 
 /** A real database begins with records of its own, so its first user event never lies at 0. */
 const FIRST_POSITION = 1024;
-/** The real server remembers ids in 8 MiB; about this many with names like ours. */
-const RECENT_IDS_LIMIT = 100_000;
 
 export interface LogStoreDeps {
   /** A new UUID, for events that the server writes itself. */
@@ -241,11 +228,4 @@ export interface LogStore {
   onPublish(listener: () => void): () => void;
   /** What a restart of the real server does to its memory of recent ids. */
   forgetRecentIds(): void;
-}
-
-function dropOldest(map: Map<string, unknown>): void {
-  for (const key of map.keys()) {
-    map.delete(key);
-    return;
-  }
 }

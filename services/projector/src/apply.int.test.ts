@@ -2,6 +2,7 @@ import { prose } from '@points/contracts/text';
 import { LEDGER_STREAM_PREFIXES } from '@points/contracts/streams';
 import { consume, recharge } from '@points/domain/testing/book';
 import type { StoredEvent } from '@points/event-store/event-log';
+import { LOCKS } from '@points/read-model/coordination';
 import { openSession } from '@points/read-model/database';
 import type { Session } from '@points/read-model/database';
 import { migrate } from '@points/read-model/migrate';
@@ -9,7 +10,7 @@ import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { applyBatch } from './apply.ts';
-import { CheckpointMovedError, LOCKS, readCheckpoint } from './checkpoint.ts';
+import { CheckpointMovedError, readCheckpoint } from './checkpoint.ts';
 import { createWorld, eventually } from './testing/world.ts';
 import type { World } from './testing/world.ts';
 

@@ -1,23 +1,8 @@
 import type { EventLog } from '@points/event-store/event-log';
+import { LOCKS, POSITION_CHANNEL, READ_CHECKPOINT } from '@points/read-model/coordination';
 import type { ReadTables } from '@points/read-model/tables';
 import { sql } from 'kysely';
 import type { Kysely, Transaction } from 'kysely';
-
-/** The row of `projection_checkpoints` that says how far the read tables are. */
-const CHECKPOINT = 'read';
-/** Whoever waits for a position listens here; the payload is the applied position as a decimal. */
-const CHANNEL = 'points_position';
-
-/**
- * Numbers of PostgreSQL advisory locks (first: this system; second: what for).
- * `active` is held by the one projector that writes, on its session. `swap` is held shared by each transaction of the
- * projector and exclusively while a rebuild puts its tables in the place of the old ones.
- */
-export const LOCKS = {
-  active: [7_064_878, 1],
-  swap: [7_064_878, 2],
-  rebuild: [7_064_878, 3],
-} as const;
 
 /** How far the read tables are. */
 export interface Checkpoint {
@@ -49,7 +34,7 @@ export async function readCheckpoint(db: Kysely<ReadTables>): Promise<Checkpoint
   const row = await db
     .selectFrom('projection_checkpoints')
     .selectAll()
-    .where('name', '=', CHECKPOINT)
+    .where('name', '=', READ_CHECKPOINT)
     .executeTakeFirst();
   if (row === undefined) return null;
   const { position, event_stream, event_revision, event_id, event_position } = row;
@@ -96,13 +81,13 @@ export async function advanceCheckpoint(
     expected === null
       ? await transaction
           .insertInto('projection_checkpoints')
-          .values({ name: CHECKPOINT, ...values })
+          .values({ name: READ_CHECKPOINT, ...values })
           .onConflict((conflict) => conflict.doNothing())
           .executeTakeFirst()
       : await transaction
           .updateTable('projection_checkpoints')
           .set(values)
-          .where('name', '=', CHECKPOINT)
+          .where('name', '=', READ_CHECKPOINT)
           .where('position', '=', expected.position)
           .executeTakeFirst();
   const rows = 'numUpdatedRows' in moved ? moved.numUpdatedRows : moved.numInsertedOrUpdatedRows;
@@ -117,7 +102,7 @@ export async function announcePosition(
   transaction: Transaction<ReadTables>,
   position: bigint,
 ): Promise<void> {
-  await sql`select pg_notify(${CHANNEL}, ${String(position)})`.execute(transaction);
+  await sql`select pg_notify(${POSITION_CHANNEL}, ${String(position)})`.execute(transaction);
 }
 
 /**

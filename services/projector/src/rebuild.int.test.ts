@@ -1,8 +1,9 @@
 import { recharge } from '@points/domain/testing/book';
 import type { EventLog } from '@points/event-store/event-log';
+import { LOCKS } from '@points/read-model/coordination';
 import { openDatabase, openSession } from '@points/read-model/database';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { LOCKS, tryLock } from './checkpoint.ts';
+import { tryLock } from './checkpoint.ts';
 import { rebuild } from './rebuild.ts';
 import type { RebuildDeps, RebuildResult } from './rebuild.ts';
 import { createWorld, eventually } from './testing/world.ts';

@@ -1,4 +1,5 @@
 import type { EventLog } from '@points/event-store/event-log';
+import { LOCKS } from '@points/read-model/coordination';
 import { openSession, READ_SCHEMA } from '@points/read-model/database';
 import { migrate } from '@points/read-model/migrate';
 import type { ReadTables } from '@points/read-model/tables';
@@ -6,7 +7,7 @@ import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import { applyBatch } from './apply.ts';
 import type { EventBatch } from './apply.ts';
-import { announcePosition, LOCKS, tryLock } from './checkpoint.ts';
+import { announcePosition, tryLock } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { copyGrants } from './copy-grants.ts';
 import { catchUp } from './projector.ts';

@@ -1,10 +1,11 @@
 import type { EventLog } from '@points/event-store/event-log';
+import { LOCKS } from '@points/read-model/coordination';
 import { openSession, READ_SCHEMA } from '@points/read-model/database';
 import type { Session } from '@points/read-model/database';
 import { migrate, migrateApp } from '@points/read-model/migrate';
 import type { Log } from '@points/runtime/log';
 import { createBackoff, pause } from './backoff.ts';
-import { LOCKS, tryLock } from './checkpoint.ts';
+import { tryLock } from './checkpoint.ts';
 import type { InboxLimits } from './inbox.ts';
 import { projectLog } from './projector.ts';
 import { createStatus } from './status.ts';

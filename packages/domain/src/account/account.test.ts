@@ -137,6 +137,32 @@ describe('evolve refuses an event that cannot follow', () => {
     expect(() => evolve(book.account, next(make(names)))).toThrow(message);
     expect(dump(book.account)).toEqual(before);
   });
+
+  it.each([
+    { what: 'another debt than the oldest', debtRef: 'other', points: 1 },
+    { what: 'more than the oldest debt', debtRef: 'h1', points: 5 },
+  ])('a repayment to $what', ({ debtRef, points }) => {
+    const { book, holdId, batchId, next } = given();
+    const overspent = uuidAt(book.nowMs);
+    hold(book, 6, { holdId: overspent });
+    confirm(book, overspent, 10);
+    const batch_id = batchId;
+    const debt_ref = debtRef === 'h1' ? overspent : debtRef;
+    const event: AccountEvent = {
+      type: 'HoldCanceled',
+      data: {
+        hold_id: holdId,
+        reason: 'caller',
+        released: 4,
+        debt_repaid: [{ debt_ref, batch_id, points }],
+        grace: [],
+        ...BALANCES,
+      },
+    };
+    // The batch could pay it: only the debt is wrong.
+    recharge(book, 20, { source: 'admin' });
+    expect(() => evolve(book.account, next(event))).toThrow('which is not the oldest debt');
+  });
 });
 
 describe('replay', () => {
@@ -148,6 +174,26 @@ describe('replay', () => {
     recharge(book, 5);
     expect(dump(replay(book.events))).toEqual(dump(book.account));
     expect(dump(old.account)).toEqual(old.look);
+  });
+
+  it('an event that claims an earlier time does not turn the account’s time back', () => {
+    const { book, next } = given();
+    const earlier = next({
+      type: 'HoldCanceled',
+      data: {
+        hold_id: 'x',
+        reason: 'tombstone',
+        released: 0,
+        debt_repaid: [],
+        grace: [],
+        ...BALANCES,
+      },
+    });
+    const account = evolve(book.account, {
+      ...earlier,
+      context: { ...earlier.context, occurred_at: '2025-01-01T00:00:00.000Z' },
+    });
+    expect(account.lastEventMs).toBe(book.account.lastEventMs);
   });
 
   it('fresh accounts share nothing', () => {

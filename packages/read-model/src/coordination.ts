@@ -1,0 +1,20 @@
+/**
+ * What the projector and the readers of its tables agree on beside the tables: names and numbers inside PostgreSQL.
+ */
+
+/** The row of `projection_checkpoints` that says how far the read tables are. */
+export const READ_CHECKPOINT = 'read';
+
+/** Whoever waits for a position listens here; the payload is the applied position as a decimal. */
+export const POSITION_CHANNEL = 'points_position';
+
+/**
+ * Numbers of advisory locks (first: this system; second: what for).
+ * `active` is held by the one projector that writes, on its session. `swap` is held shared by each transaction of the
+ * projector and exclusively while a rebuild puts its tables in the place of the old ones. `rebuild` is held by a rebuild.
+ */
+export const LOCKS = {
+  active: [7_064_878, 1],
+  swap: [7_064_878, 2],
+  rebuild: [7_064_878, 3],
+} as const;
