@@ -11,10 +11,12 @@ export const POSITION_CHANNEL = 'points_position';
 /**
  * Numbers of advisory locks (first: this system; second: what for).
  * `active` is held by the one projector that writes, on its session. `swap` is held shared by each transaction of the
- * projector and exclusively while a rebuild puts its tables in the place of the old ones. `rebuild` is held by a rebuild.
+ * projector and exclusively while a rebuild puts its tables in the place of the old ones. `rebuild` is held by a rebuild,
+ * `sweeper` by the one ledger that looks for what is due.
  */
 export const LOCKS = {
   active: [7_064_878, 1],
   swap: [7_064_878, 2],
   rebuild: [7_064_878, 3],
+  sweeper: [7_064_878, 4],
 } as const;

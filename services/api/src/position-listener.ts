@@ -1,10 +1,9 @@
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { POSITION_CHANNEL } from '@points/read-model/coordination';
 import type { Log } from '@points/runtime/log';
 import pg from 'pg';
 
-/** The projector announces here, at each commit, up to where the read tables are. */
-const CHANNEL = 'points_position';
 const CONNECT_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_AFTER_MS = 10_000;
 const FIRST_RETRY_MS = 100;
@@ -78,7 +77,7 @@ async function listenOnce(deps: PositionListenerDeps, stopped: AbortSignal): Pro
   stopped.addEventListener('abort', cut, { once: true });
   try {
     await client.connect();
-    await client.query(`listen ${CHANNEL}`);
+    await client.query(`listen ${POSITION_CHANNEL}`);
     deps.onListening();
     await ended;
   } finally {

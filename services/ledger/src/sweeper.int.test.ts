@@ -112,7 +112,7 @@ describe('the sweeper', () => {
   it('does nothing while another one holds the lock', async () => {
     const ledger = await world.startLedger({}, { openSession: open });
     const session = await open();
-    await sql`select pg_advisory_lock(7310001)`.execute(session.db);
+    await sql`select pg_advisory_lock(7064878, 4)`.execute(session.db);
     expect(await ledger.sweeper.sweepOnce()).toBeNull();
     await session.close();
     expect(await ledger.sweeper.sweepOnce()).toBe(0);

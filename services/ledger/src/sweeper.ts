@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { accountStream } from '@points/contracts/streams';
 import { decide } from '@points/domain/account/decide';
 import { LaneError } from '@points/event-store/lanes';
+import { LOCKS } from '@points/read-model/coordination';
 import type { Session } from '@points/read-model/database';
 import { sql } from 'kysely';
 import { toDraft } from './account-fold.ts';
@@ -11,8 +12,6 @@ import { type LedgerDeps, limitsOf } from './ledger-deps.ts';
 /** Accounts looked at in one round; what is left comes with the next. */
 const ROUND_ACCOUNTS_MAX = 1_000;
 const PARALLEL_ACCOUNTS = 16;
-/** Postgres advisory lock of the one sweeper that works. */
-const SWEEPER_LOCK = 7_310_001;
 /** The sweeper has no request: what it decides is named by this. */
 const NO_REQUEST = '0'.repeat(64);
 
@@ -39,10 +38,11 @@ export function startSweeper(deps: {
   async function sweepOnce(): Promise<number | null> {
     if (!deps.mayExpire()) return 0;
     const session = await deps.openSession();
+    const [system, purpose] = LOCKS.sweeper;
     try {
       const lock = await sql<{
         locked: boolean;
-      }>`select pg_try_advisory_lock(${SWEEPER_LOCK}) as locked`.execute(session.db);
+      }>`select pg_try_advisory_lock(${system}, ${purpose}) as locked`.execute(session.db);
       if (lock.rows[0]?.locked !== true) return null;
       const accounts = await candidates(session, ledger);
       let appended = 0;

@@ -38,7 +38,7 @@ export function startCallers(options: {
   const { nats, client, accounts, count } = options;
   const answered: Answered[] = [];
   let stopping = false;
-  let failure: unknown = null;
+  let failure: Error | null = null;
 
   async function run(caller: number): Promise<void> {
     const account_id = accounts[caller % accounts.length] ?? '';
@@ -62,7 +62,7 @@ export function startCallers(options: {
 
   const running = Array.from({ length: count }, (_, caller) =>
     run(caller).catch((error: unknown) => {
-      failure ??= error;
+      failure ??= error instanceof Error ? error : new Error(String(error));
     }),
   );
   return {

@@ -1,23 +1,19 @@
+import { LOCKS, READ_CHECKPOINT } from '@points/read-model/coordination';
 import type { ReadTables } from '@points/read-model/tables';
 import { type Kysely, sql } from 'kysely';
-
-/** The projector's row among the checkpoints. */
-const CHECKPOINT = 'read';
-/** The advisory lock that the one projector at work holds on its session. */
-const ACTIVE_PROJECTOR = { system: 7_064_878, purpose: 1 };
 
 /** Up to where the read tables are; null when nothing was ever applied. */
 export async function selectAppliedPosition(db: Kysely<ReadTables>): Promise<bigint | null> {
   const row = await db
     .selectFrom('projection_checkpoints')
     .select('position')
-    .where('name', '=', CHECKPOINT)
+    .where('name', '=', READ_CHECKPOINT)
     .executeTakeFirst();
   return row?.position ?? null;
 }
 
 export async function isProjectorActive(db: Kysely<ReadTables>): Promise<boolean> {
-  const { system, purpose } = ACTIVE_PROJECTOR;
+  const [system, purpose] = LOCKS.active;
   const { rows } = await sql<{ active: boolean }>`
     select exists (
       select from pg_locks
