@@ -16,6 +16,8 @@ const real = {
 export default defineConfig({
   test: {
     passWithNoTests: false,
+    // Tests with real servers mostly wait for them.
+    maxWorkers: 2,
     projects: [
       {
         test: {

@@ -35,7 +35,16 @@ const ATTEMPTS_MAX = 5;
  * Carries out a catalog command. The catalog is followed from the log, so before a refusal, and after an append, it is
  * read on to the log's end: the answer is never older than the log, and the next hold on this replica sees the change.
  */
-export async function changeModel<Verb extends CatalogVerb>(
+export function changeModel<Verb extends CatalogVerb>(
+  verb: Verb,
+  body: Request<`cmd.${Verb}`>,
+  caller: Caller,
+  deps: LedgerDeps,
+): Promise<Outcome> {
+  return deps.catalogTurn(() => changeInTurn(verb, body, caller, deps));
+}
+
+async function changeInTurn<Verb extends CatalogVerb>(
   verb: Verb,
   body: Request<`cmd.${Verb}`>,
   caller: Caller,

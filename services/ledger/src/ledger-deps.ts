@@ -20,6 +20,20 @@ export interface LedgerDeps {
   readonly watermarkMs: () => number | null;
   readonly holdGraceMs: number;
   readonly configFile: string;
+  /** Runs catalog changes of this process one after another: names are unique over many streams. */
+  readonly catalogTurn: Turn;
+}
+
+/** Runs `work` when everything submitted before has ended. */
+export type Turn = <Result>(work: () => Promise<Result>) => Promise<Result>;
+
+export function createTurn(): Turn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
 }
 
 export function limitsOf(deps: LedgerDeps): AccountLimits {

@@ -585,6 +585,19 @@ describe('the catalog', () => {
     ).toBe('price_not_found');
   });
 
+  it('gives a name to one model only, also when two ask at once', async () => {
+    const register = (model_id: string) =>
+      world.ask('admin', 'cmd.register_model', {
+        model_id,
+        model_name: 'wanted',
+        provider_type: 'openai',
+        task_type: 'llm',
+        points_cost: 1,
+      });
+    const replies = await Promise.all(Array.from({ length: 5 }, (_, i) => register(`wanted-${i}`)));
+    expect(replies.filter((reply) => reply.ok)).toHaveLength(1);
+  });
+
   it('is the same on a second ledger', async () => {
     const second = await world.startLedger();
     const replies = await Promise.all(

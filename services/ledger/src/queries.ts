@@ -25,7 +25,8 @@ const MS_PER_SECOND = 1_000;
 export async function balance(body: Request<'qry.balance'>, deps: LedgerDeps): Promise<Outcome> {
   const durable = await durableState(body.account_id, deps);
   const { account } = durable;
-  const nowMs = deps.clock.now();
+  // An account's time never runs backwards, whatever our clock says.
+  const nowMs = Math.max(deps.clock.now(), account.lastEventMs);
   const summary = summarize(account, nowMs);
   const batches = account.batches
     .map((batch) => (isDue(batch, nowMs) ? { ...batch, remaining: batch.pinned } : batch))

@@ -13,7 +13,7 @@ import { serve } from '@points/runtime/nats-service';
 import { ACCOUNT_FOLD } from './account-fold.ts';
 import { checkClock } from './clock-check.ts';
 import { type Answered, createEndpoints } from './endpoints.ts';
-import type { LedgerDeps } from './ledger-deps.ts';
+import { type LedgerDeps, createTurn } from './ledger-deps.ts';
 import { followPrices } from './price-sources.ts';
 import { PricingConfigError, loadPricingConfig, readPricingConfig } from './pricing-config.ts';
 import { type Outcome, refused, toAnswer } from './reply.ts';
@@ -84,6 +84,7 @@ export async function startLedger(deps: {
     watermarkMs: () => (clockCheck.isTrusted() ? watermark.current() : null),
     holdGraceMs: settings.holdGraceMs,
     configFile: settings.configFile,
+    catalogTurn: createTurn(),
   };
   const config = keepConfigLoaded(ledger);
   const sweeper = startSweeper({
