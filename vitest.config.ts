@@ -22,6 +22,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // Pure tests share nothing that could leak; loading everything once is three times as fast.
+          isolate: false,
           include: ['{packages,services,infra,scripts}/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/*.{int,e2e,contract}.test.ts'],
         },
