@@ -4,12 +4,12 @@ import { whyNot } from './service.ts';
 const INFO = '{"level":"info","time":"2026-01-01T00:00:00.000Z","name":"ledger","msg":"starting"}';
 const FATAL =
   '{"level":"fatal","time":"2026-01-01T00:00:00.000Z","name":"ledger","msg":"uncaught error"}';
-const BUG = `/work/x.ts:3
+const BUG = `/srv/x.ts:3
   throw new TypeError('x');
         ^
 
 TypeError: x is not a function
-    at file:///work/x.ts:3:9
+    at file:///srv/x.ts:3:9
 
 Node.js v20.20.2`;
 
