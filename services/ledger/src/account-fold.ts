@@ -1,5 +1,4 @@
 import { decodeStoredEvent, encodeMetadata } from '@points/contracts/stored-events';
-import { parseStream } from '@points/contracts/streams';
 import { type Account, evolve, freshAccount } from '@points/domain/account/account';
 import type { RecordedAccountEvent } from '@points/domain/account/events';
 import type { JsonObject } from '@points/event-store/event-log';
@@ -39,9 +38,4 @@ export function toDraft({ event, context }: RecordedAccountEvent, cause: Cause):
 /** Event data are plain JSON by their types; TypeScript only lacks the index signature. */
 export function toJson(data: object): JsonObject {
   return data as JsonObject;
-}
-
-export function accountIdOf(stream: string): string | null {
-  const parsed = parseStream(stream);
-  return parsed?.category === 'account' ? parsed.accountId : null;
 }

@@ -10,6 +10,7 @@ import { LineCounter, isNode, parseDocument } from 'yaml';
 import { toJson } from './account-fold.ts';
 import { mintCommandId } from './ids.ts';
 import type { FollowedPrices } from './price-sources.ts';
+import { NO_REQUEST } from './request-hash.ts';
 
 /** The pricing config cannot be used; the message names file, line and key. */
 export class PricingConfigError extends Error {
@@ -29,7 +30,6 @@ export interface LoadedConfig {
 
 /** Another replica may load at the same moment: look again, so often. */
 const ATTEMPTS_MAX = 5;
-const NO_REQUEST = '0'.repeat(64);
 
 /** Reads and checks the file. Throws `PricingConfigError`. */
 export async function readPricingConfig(file: string): Promise<PricingConfig> {

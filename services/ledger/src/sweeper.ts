@@ -8,12 +8,11 @@ import { sql } from 'kysely';
 import { toDraft } from './account-fold.ts';
 import { mintCommandId } from './ids.ts';
 import { type LedgerDeps, limitsOf } from './ledger-deps.ts';
+import { NO_REQUEST } from './request-hash.ts';
 
 /** Accounts looked at in one round; what is left comes with the next. */
 const ROUND_ACCOUNTS_MAX = 1_000;
 const PARALLEL_ACCOUNTS = 16;
-/** The sweeper has no request: what it decides is named by this. */
-const NO_REQUEST = '0'.repeat(64);
 
 export interface Sweeper {
   /** One round now; how many events it appended, or null when another sweeper holds the lock. */
