@@ -1,4 +1,5 @@
 import type { AppendResult, EventLog, EventToAppend, ExpectedRevision } from './event-log.ts';
+import type { Timers } from './timers.ts';
 
 /**
  * How long an append waits for others while a burst is in flight. Appends that arrive together at the store share a
@@ -23,15 +24,15 @@ interface Waiting {
  *
  * How many appends wait is bounded by the lanes (one per lane), how many are in flight by the log.
  */
-export function createBursts(log: Pick<EventLog, 'append'>): Append {
+export function createBursts(log: Pick<EventLog, 'append'>, timers: Timers): Append {
   let waiting: Waiting[] = [];
   let inFlight = 0;
-  let timer: NodeJS.Timeout | null = null;
+  let stopLingering: (() => void) | null = null;
   let scheduled = false;
 
   function leave(): void {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
+    stopLingering?.();
+    stopLingering = null;
     scheduled = false;
     const burst = waiting;
     waiting = [];
@@ -51,11 +52,11 @@ export function createBursts(log: Pick<EventLog, 'append'>): Append {
   return (stream, events, expectedRevision) =>
     new Promise((resolve) => {
       waiting.push({ send: () => log.append(stream, events, expectedRevision), resolve });
-      if (inFlight > 0) timer ??= setTimeout(leave, BURST_LINGER_MS);
+      if (inFlight > 0) stopLingering ??= timers.after(BURST_LINGER_MS, leave);
       else if (!scheduled) {
         // Whatever becomes ready in the same turn leaves together too.
         scheduled = true;
-        setImmediate(() => {
+        timers.defer(() => {
           if (scheduled) leave();
         });
       }

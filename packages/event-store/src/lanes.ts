@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createBursts } from './bursts.ts';
 import { APPEND_MAX_BYTES, APPEND_MAX_EVENTS } from './eventstoredb-guards.ts';
 import type { AppendResult, EventLog, EventToAppend, ExpectedRevision } from './event-log.ts';
 import { NotAppendedError, OutcomeUnknownError } from './event-log.ts';
 import { type EventDraft, chainEvents } from './hash-chain.ts';
 import { DifferentStoreError, type Head, type LaneFold, readHead } from './lane-head.ts';
+import { REAL_TIMERS, type Timers, sleepOn } from './timers.ts';
 
 /** Commands that may wait in one lane. */
 export const LANE_QUEUE_MAX = 1_024;
@@ -93,6 +93,7 @@ export interface LanesDeps<State> {
   readonly onFatal: (error: unknown) => void;
   readonly cachedMax?: number;
   readonly patienceMs?: number;
+  readonly timers?: Timers;
 }
 
 interface Entry<State> {
@@ -140,7 +141,8 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
   const { log, fold } = deps;
   const cachedMax = deps.cachedMax ?? LANES_CACHED_MAX;
   const patienceMs = deps.patienceMs ?? APPEND_PATIENCE_MS;
-  const append = createBursts(log);
+  const timers = deps.timers ?? REAL_TIMERS;
+  const append = createBursts(log, timers);
   const lanes = new Map<string, Lane<State>>();
   const active = new Set<Promise<void>>();
   const closing = new AbortController();
@@ -323,9 +325,9 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
   async function send(lane: Lane<State>, plan: Flush<State>): Promise<AppendResult | 'settled'> {
     const expected = expectedRevision(plan.head.revision - plan.events.length);
     const sent = append(lane.stream, plan.events, expected);
-    let patience: NodeJS.Timeout | undefined;
+    let stopWaiting = (): void => undefined;
     const impatient = new Promise<'unknown'>((resolve) => {
-      patience = setTimeout(resolve, patienceMs, 'unknown');
+      stopWaiting = timers.after(patienceMs, () => resolve('unknown'));
     });
     try {
       const first = await Promise.race([sent, impatient]);
@@ -333,7 +335,7 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     } catch (error) {
       if (!(error instanceof OutcomeUnknownError)) throw error;
     } finally {
-      clearTimeout(patience);
+      stopWaiting();
     }
     freeze(lane, plan);
     try {
@@ -382,7 +384,7 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
         RESEND_PAUSE_MAX_MS,
         RESEND_PAUSE_MIN_MS * 2 ** Math.min(resend, 10),
       );
-      await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: closing.signal });
+      await sleepOn(timers, pauseMs * (0.5 + timers.random() / 2), closing.signal);
       sent = append(lane.stream, plan.events, expected);
     }
   }
@@ -414,10 +416,12 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     frozen: () => frozenCount,
     async close(timeoutMs) {
       closing.abort();
-      const timeout = new AbortController();
-      const late = sleep(timeoutMs, undefined, { signal: timeout.signal }).catch(() => undefined);
+      let stopWaiting = (): void => undefined;
+      const late = new Promise<void>((resolve) => {
+        stopWaiting = timers.after(timeoutMs, resolve);
+      });
       await Promise.race([Promise.allSettled(active), late]);
-      timeout.abort();
+      stopWaiting();
     },
   };
 }
