@@ -41,7 +41,7 @@ export function hold(
   deps: LedgerDeps,
 ): Promise<Outcome> {
   if (deps.prices.sources() === null) return Promise.resolve(notReady(deps));
-  const recordId = mintRecordId(deps.clock.now());
+  const recordId = mintRecordId(deps.clock.now(), deps.timers);
   return submit('hold', body, caller, deps, { holdId: body.hold_id }, (context) => ({
     kind: 'HoldPoints',
     context,
@@ -88,7 +88,7 @@ export function consume(
   deps: LedgerDeps,
 ): Promise<Outcome> {
   if (deps.prices.sources() === null) return Promise.resolve(notReady(deps));
-  const recordId = mintRecordId(deps.clock.now());
+  const recordId = mintRecordId(deps.clock.now(), deps.timers);
   const holdId = body.hold_id ?? consumeHoldId(body.command_id);
   const price = priceRequest(body);
   const asUsed: PriceRequest = {

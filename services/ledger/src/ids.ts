@@ -1,20 +1,32 @@
-import { randomInt } from 'node:crypto';
+import type { Timers } from '@points/event-store/timers';
 import { v5, v7 } from 'uuid';
+
+/** Where chance comes from; a simulation draws from its seed. */
+type Chance = Pick<Timers, 'random'>;
 
 const RECORD_EPOCH_MS = Date.UTC(2024, 0, 1);
 const RECORD_MS_MAX = 2 ** 41;
 const RECORD_RANDOM_MAX = 2 ** 12;
+const UUID_BYTES = 16;
 
 /** A 53-bit record id: 41 bits of milliseconds since 2024-01-01, 12 random ones. The account makes it unique. */
-export function mintRecordId(nowMs: number): number {
+export function mintRecordId(nowMs: number, chance: Chance): number {
   return (
-    ((nowMs - RECORD_EPOCH_MS) % RECORD_MS_MAX) * RECORD_RANDOM_MAX + randomInt(RECORD_RANDOM_MAX)
+    ((nowMs - RECORD_EPOCH_MS) % RECORD_MS_MAX) * RECORD_RANDOM_MAX +
+    draw(chance, RECORD_RANDOM_MAX)
   );
 }
 
 /** A fresh command id, for what the ledger itself asks for. */
-export function mintCommandId(nowMs: number): string {
-  return v7({ msecs: nowMs });
+export function mintCommandId(nowMs: number, chance: Chance): string {
+  return v7({
+    msecs: nowMs,
+    random: Uint8Array.from({ length: UUID_BYTES }, () => draw(chance, 256)),
+  });
+}
+
+function draw(chance: Chance, below: number): number {
+  return Math.floor(chance.random() * below);
 }
 
 /** Fixed for ever: another namespace would give a repeated consume another hold. */

@@ -2,6 +2,7 @@ import type { Account } from '@points/domain/account/account';
 import { type AccountLimits, DEFAULT_LIMITS } from '@points/domain/account/commands';
 import type { EventLog } from '@points/event-store/event-log';
 import type { Lanes } from '@points/event-store/lanes';
+import type { Timers } from '@points/event-store/timers';
 import type { Clock } from '@points/runtime/clock';
 import type { Log } from '@points/runtime/log';
 import type { FollowedPrices } from './price-sources.ts';
@@ -13,6 +14,7 @@ export interface LedgerDeps {
   readonly lanes: Lanes<Account>;
   readonly prices: FollowedPrices;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly logger: Log;
   /** Clients that may settle the holds of others. */
   readonly admins: ReadonlySet<string>;

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LEDGER_STREAM_PREFIXES } from '@points/contracts/streams';
 import { decodeStoredEvent } from '@points/contracts/stored-events';
 import { type Catalog, emptyCatalog, evolveCatalog } from '@points/domain/catalog/catalog';
 import type { PricingConfig } from '@points/domain/pricing/config';
 import type { PriceSources } from '@points/domain/pricing/resolve-price';
 import type { EventLog, StoredEvent } from '@points/event-store/event-log';
+import { type Timers, sleepOn } from '@points/event-store/timers';
 import type { Log } from '@points/runtime/log';
 
 /** What prices are made of, followed from the log: every replica that has caught up prices alike. */
@@ -35,8 +35,9 @@ const PREFIXES = LEDGER_STREAM_PREFIXES.filter((prefix) => !prefix.startsWith('a
 export function followPrices(deps: {
   readonly log: EventLog;
   readonly logger: Log;
+  readonly timers: Timers;
 }): FollowedPrices {
-  const { log, logger } = deps;
+  const { log, logger, timers } = deps;
   const stopping = new AbortController();
   let position: bigint | null = null;
   let catalog = emptyCatalog();
@@ -104,9 +105,9 @@ export function followPrices(deps: {
         // What was folded stays true; only what came since is missing, and a config or price may be among it.
         trouble = error instanceof Error ? error.message : String(error);
         logger.warn({ err: error }, 'following prices was interrupted; trying again');
-        await sleep(retryMs * (0.5 + Math.random() / 2), undefined, {
-          signal: stopping.signal,
-        }).catch(() => undefined);
+        await sleepOn(timers, retryMs * (0.5 + timers.random() / 2), stopping.signal).catch(
+          () => undefined,
+        );
         retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
       }
     }

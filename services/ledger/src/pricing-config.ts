@@ -6,6 +6,7 @@ import { PRICING_CONFIG_STREAM } from '@points/contracts/streams';
 import { canonicalJson } from '@points/event-store/canonical-json';
 import type { EventLog } from '@points/event-store/event-log';
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
+import { REAL_TIMERS } from '@points/event-store/timers';
 import { LineCounter, isNode, parseDocument } from 'yaml';
 import { toJson } from './account-fold.ts';
 import { mintCommandId } from './ids.ts';
@@ -71,7 +72,7 @@ export async function loadPricingConfig(deps: {
     await deps.prices.refresh();
     const current = deps.prices.config();
     if (current?.version === version) return { version, changed: attempt > 1 };
-    const commandId = deps.commandId ?? mintCommandId(deps.nowMs);
+    const commandId = deps.commandId ?? mintCommandId(deps.nowMs, REAL_TIMERS);
     const metadata = encodeMetadata({
       eventType: 'ConfigLoaded',
       context: {

@@ -3,6 +3,7 @@ import { MAX_REQUEST_BYTES, LEDGER_QUEUE, subjectPattern } from '@points/contrac
 import type { Account } from '@points/domain/account/account';
 import type { EventLog } from '@points/event-store/event-log';
 import { createLanes } from '@points/event-store/lanes';
+import { REAL_TIMERS } from '@points/event-store/timers';
 import type { Session } from '@points/read-model/database';
 import type { Clock } from '@points/runtime/clock';
 import type { Readiness } from '@points/runtime/health';
@@ -67,7 +68,7 @@ export async function startLedger(deps: {
     singleWriter: settings.singleWriter,
     onFatal: deps.onFatal,
   });
-  const prices = followPrices({ log, logger });
+  const prices = followPrices({ log, logger, timers: REAL_TIMERS });
   const probe = probeStore(log);
   const watermark = watchWatermark({
     isConnected: nats.isConnected,
@@ -79,6 +80,7 @@ export async function startLedger(deps: {
     lanes,
     prices,
     clock,
+    timers: REAL_TIMERS,
     logger,
     admins: new Set(settings.admins),
     watermarkMs: () => (clockCheck.isTrusted() ? watermark.current() : null),

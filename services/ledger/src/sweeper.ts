@@ -125,7 +125,7 @@ async function expireAccount(accountId: string, ledger: LedgerDeps): Promise<num
 async function expireSome(accountId: string, ledger: LedgerDeps): Promise<number> {
   const nowMs = ledger.clock.now();
   const context = {
-    commandId: mintCommandId(nowMs),
+    commandId: mintCommandId(nowMs, ledger.timers),
     requestHash: NO_REQUEST,
     client: 'ledger',
     admin: true,
