@@ -1,5 +1,5 @@
 /**
- * The event log as the ledger uses it: three verbs, nothing of a vendor.
+ * The event log as the ledger uses it: a few verbs, nothing of a vendor.
  *
  * Implementations: `eventstoredb.ts` (EventStoreDB / KurrentDB over gRPC) and `in-memory.ts`. Both pass
  * `contract/event-log.contract.ts`. Revisions are numbers (0 = first event of a stream); positions are bigint and
@@ -21,6 +21,15 @@ export interface EventLog {
     events: readonly EventToAppend[],
     expectedRevision: ExpectedRevision,
   ): Promise<AppendResult>;
+
+  /**
+   * From now on readers of this stream see its last event only, and the store may throw the others away. For caches:
+   * never for a stream whose past anybody needs. `readAll` and `subscribeAll` may go on showing all events. Best called
+   * before the first event; again changes nothing, and whoever has set something else for this stream is left alone.
+   *
+   * Throws as `append` does.
+   */
+  keepLastOnly(stream: string): Promise<void>;
 
   /** Events of one stream in order, from `fromRevision` (inclusive). A missing stream has no events. Throws `StoreUnavailableError`. */
   readStream(stream: string, options: ReadStreamOptions): AsyncIterable<StoredEvent>;

@@ -27,7 +27,7 @@ export function encodeAppend(
   events: readonly EventToAppend[],
   expectedRevision: ExpectedRevision,
 ): EncodedEvent[] {
-  if (stream === '') throw refused('stream name is empty');
+  guardStream(stream);
   if (
     expectedRevision !== 'no_stream' &&
     !(Number.isSafeInteger(expectedRevision) && expectedRevision >= 0)
@@ -45,6 +45,11 @@ export function encodeAppend(
   if (bytes > APPEND_MAX_BYTES)
     throw refused(`${bytes} bytes in one append, at most ${APPEND_MAX_BYTES}`);
   return encoded;
+}
+
+/** Throws `NotAppendedError` on an empty name. */
+export function guardStream(stream: string): void {
+  if (stream === '') throw refused('stream name is empty');
 }
 
 /** Throws `RangeError` unless `maxCount` is an integer from 1: libraries take 0 or NaN for "all". */

@@ -1,14 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { createAppender } from './eventstoredb-append.ts';
 import type { AppenderBounds } from './eventstoredb-append.ts';
 import { checkConnectionString, createConnection } from './eventstoredb-connection.ts';
 import type { AdapterLog, Connection } from './eventstoredb-connection.ts';
-import { encodeAppend } from './eventstoredb-guards.ts';
+import { encodeAppend, guardStream } from './eventstoredb-guards.ts';
 import { createReader } from './eventstoredb-read.ts';
 import { createReadCalls } from './eventstoredb-read-calls.ts';
 import type { ReadBounds } from './eventstoredb-read-calls.ts';
 import { subscribeToLog } from './eventstoredb-subscription.ts';
 import { StoreUnavailableError, SubscriptionEndedError } from './event-log.ts';
-import type { EventLog, LiveEvent, SubscribeAllOptions } from './event-log.ts';
+import type { EventLog, EventToAppend, LiveEvent, SubscribeAllOptions } from './event-log.ts';
 
 /**
  * The event log on EventStoreDB / KurrentDB, over `@eventstore/db-client` 6.2.1.
@@ -62,6 +63,22 @@ export function connectEventStoreDb({
         stream,
         encodeAppend(stream, events, expectedRevision),
         expectedRevision,
+      );
+    },
+    async keepLastOnly(stream) {
+      guardStream(stream);
+      const metadata: EventToAppend = {
+        id: randomUUID(),
+        type: '$metadata',
+        data: { $maxCount: 1 },
+        metadata: {},
+      };
+      // A conflict: the stream has metadata already.
+      const metadataStream = `$$${stream}`;
+      await appender.append(
+        metadataStream,
+        encodeAppend(metadataStream, [metadata], 'no_stream'),
+        'no_stream',
       );
     },
     readStream: reader.readStream,

@@ -3,6 +3,7 @@ import {
   guardFromRevision,
   guardMaxCount,
   guardPrefixes,
+  guardStream,
 } from './eventstoredb-guards.ts';
 import type { EncodedEvent } from './eventstoredb-guards.ts';
 import {
@@ -52,6 +53,12 @@ export function createInMemoryEventLog(
     cuts.clear();
   }
 
+  async function refuseWrites(): Promise<void> {
+    await gate;
+    if (closed) throw new NotAppendedError('event log is closed', { retryable: false });
+    if (down) throw new NotAppendedError('event log is down', { retryable: true });
+  }
+
   async function append(
     stream: string,
     events: readonly EventToAppend[],
@@ -59,9 +66,7 @@ export function createInMemoryEventLog(
   ): Promise<AppendResult> {
     // As over a wire: what is stored is what the JSON says when it is sent, and no answer comes in the same turn.
     const copies = encodeAppend(stream, events, expectedRevision).map(decodeEvent);
-    await gate;
-    if (closed) throw new NotAppendedError('event log is closed', { retryable: false });
-    if (down) throw new NotAppendedError('event log is down', { retryable: true });
+    await refuseWrites();
     const failure = failures.shift();
     if (failure === undefined) return store.append(stream, copies, expectedRevision);
     if (failure === 'not_appended')
@@ -75,12 +80,14 @@ export function createInMemoryEventLog(
   async function* readStream(stream: string, read: ReadStreamOptions): AsyncIterable<StoredEvent> {
     guardFromRevision(read.fromRevision);
     guardMaxCount(read.maxCount ?? 1);
-    const end = read.fromRevision + (read.maxCount ?? Infinity);
-    for (let revision = read.fromRevision; revision < end; revision += 1) {
+    let revision = read.fromRevision;
+    for (let left = read.maxCount ?? Infinity; left > 0; left -= 1) {
       refuseReads(read.signal);
+      revision = Math.max(revision, store.firstVisible(stream));
       const event = store.stream(stream)[revision];
       if (event === undefined) return;
       yield event;
+      revision += 1;
     }
   }
 
@@ -100,6 +107,11 @@ export function createInMemoryEventLog(
 
   return {
     append,
+    async keepLastOnly(stream) {
+      guardStream(stream);
+      await refuseWrites();
+      store.keepLastOnly(stream);
+    },
     readStream,
     async readLast(stream) {
       refuseReads();
@@ -175,7 +187,11 @@ interface Store {
     events: readonly EventToAppend[],
     expectedRevision: ExpectedRevision,
   ): AppendResult;
+  /** All events, also those that readers no longer see. */
   stream(name: string): readonly StoredEvent[];
+  /** Revision of the first event that readers of the stream see. */
+  firstVisible(name: string): number;
+  keepLastOnly(name: string): void;
   page(read: ReadAllOptions): AllPage;
   readonly all: readonly StoredEvent[];
   /** Index in `all` of the first event after the position. */
@@ -187,6 +203,7 @@ interface Store {
 function createStore(now: () => number): Store {
   const all: StoredEvent[] = [];
   const streams = new Map<string, StoredEvent[]>();
+  const lastOnly = new Set<string>();
   let position = 0n;
   let growth = deferred();
 
@@ -215,8 +232,14 @@ function createStore(now: () => number): Store {
     return low;
   }
 
+  function firstVisible(name: string): number {
+    return lastOnly.has(name) ? Math.max(0, (streams.get(name)?.length ?? 0) - 1) : 0;
+  }
+
   return {
     all,
+    firstVisible,
+    keepLastOnly: (name) => lastOnly.add(name),
     indexAfter,
     grown: () => growth.promise,
     stream: (name) => streams.get(name) ?? [],
@@ -231,7 +254,9 @@ function createStore(now: () => number): Store {
       }
       const last = stream[first + events.length - 1];
       if (last === undefined) throw new Error('an append without events passed the guard');
-      return { outcome: 'appended', position: last.position, revision: last.revision };
+      // A real server no longer knows where an event was that it has hidden.
+      const position = last.revision < firstVisible(name) ? null : last.position;
+      return { outcome: 'appended', position, revision: last.revision };
     },
     page({ afterPosition, streamPrefixes, maxCount }) {
       // As in the real adapter, maxCount bounds what is looked at, so a page may hold no match and yet not be the end.

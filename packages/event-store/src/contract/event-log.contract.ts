@@ -4,6 +4,7 @@ import type { EventLog } from '../event-log.ts';
 import { describeAppend, describeIdempotentAppend } from './event-log-append.contract.ts';
 import { createEndOfLog } from './event-log-context.ts';
 import type { Context } from './event-log-context.ts';
+import { describeKeepLastOnly } from './event-log-keep-last.contract.ts';
 import { describeReadAll, describeReadStream } from './event-log-read.contract.ts';
 import { describeSubscribeAll } from './event-log-subscribe.contract.ts';
 
@@ -36,6 +37,9 @@ export function describeEventLog(name: string, setUp: () => Promise<EventLogUnde
     });
     describe('idempotent append', () => {
       describeIdempotentAppend(inUse);
+    });
+    describe('keepLastOnly', () => {
+      describeKeepLastOnly(inUse);
     });
     describe('readStream', () => {
       describeReadStream(inUse);
