@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type Endpoint, REQUESTS } from '@points/contracts/ledger-requests';
 import { isEndpoint, subjectOf } from '@points/contracts/ledger';
@@ -8,16 +6,10 @@ import { connectNats, NatsRequestError } from '@points/runtime/nats';
 import { v7 as uuidV7 } from 'uuid';
 import { z } from 'zod';
 import { EXAMPLES } from './call-examples.ts';
+import { accessOf, CommandLineError } from './nats-access.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const EXIT = { ok: 0, refused: 1, notAsked: 2 };
-
-/** The command line is wrong or nobody can be asked; `message` is a sentence for the user. */
-class CallError extends Error {
-  override name = 'CallError';
-}
-
-type Access = { url: string; user: string; pass: string };
 
 /** `npm run call -- <client> <verb> '<json>'`: asks the ledger over NATS and prints its reply. */
 async function main(args: string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -26,7 +18,8 @@ async function main(args: string[], env: NodeJS.ProcessEnv): Promise<number> {
     return args.length === 0 ? EXIT.notAsked : EXIT.ok;
   }
   const [client = '', verb = '', json = '{}', ...more] = args;
-  if (more.length > 0) throw new CallError('Put the JSON into one argument, in single quotes.');
+  if (more.length > 0)
+    throw new CommandLineError('Put the JSON into one argument, in single quotes.');
   const endpoint = endpointOf(verb);
   const body = withIds(endpoint, parseBody(json === '-' ? await text(process.stdin) : json));
   const access = accessOf(client, env);
@@ -47,14 +40,16 @@ async function main(args: string[], env: NodeJS.ProcessEnv): Promise<number> {
 function endpointOf(verb: string): Endpoint {
   const endpoint = [verb, `cmd.${verb}`, `qry.${verb}`].find(isEndpoint);
   if (endpoint) return endpoint;
-  throw new CallError(`There is no verb "${verb}". npm run call -- --help shows all of them.`);
+  throw new CommandLineError(
+    `There is no verb "${verb}". npm run call -- --help shows all of them.`,
+  );
 }
 
 function parseBody(json: string): Record<string, unknown> {
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(json));
   } catch {
-    throw new CallError(`The body must be a JSON object in single quotes, not ${json}`);
+    throw new CommandLineError(`The body must be a JSON object in single quotes, not ${json}`);
   }
 }
 
@@ -67,40 +62,6 @@ function withIds(endpoint: Endpoint, body: Record<string, unknown>): Record<stri
     ...(placesHold && { hold_id: uuidV7() }),
     ...body,
   };
-}
-
-/** From the environment if NATS_URL is set, else from the running stack of DATA_DIR. */
-function accessOf(client: string, env: NodeJS.ProcessEnv): Access {
-  if (env['NATS_URL']) {
-    return { url: env['NATS_URL'], user: env['NATS_USER'] || client, pass: env['NATS_PASS'] ?? '' };
-  }
-  const file = join(resolve(env['DATA_DIR'] || '.data'), 'dev-stack.json');
-  const { nats } = readStackFile(file);
-  const credentials = nats.clients[client];
-  if (credentials) return { url: nats.url, ...credentials };
-  const names = Object.keys(nats.clients).join(', ');
-  throw new CallError(`There is no client "${client}"; this stack has ${names}.`);
-}
-
-const stackFile = z.object({
-  nats: z.object({
-    url: z.string(),
-    clients: z.record(z.string(), z.object({ user: z.string(), pass: z.string() })),
-  }),
-});
-
-function readStackFile(file: string): z.output<typeof stackFile> {
-  try {
-    return stackFile.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    throw new CallError(
-      isMissing
-        ? `No stack runs here (${file} is missing): start it with npm start, name its folder in DATA_DIR, ` +
-            'or a NATS server in NATS_URL, NATS_USER and NATS_PASS.'
-        : `${file} cannot be read: ${String(error)}`,
-    );
-  }
 }
 
 function print(answer: string): number {
@@ -132,7 +93,7 @@ ${lines.join('\n')}
 main(process.argv.slice(2), process.env)
   .then((code) => (process.exitCode = code))
   .catch((error: unknown) => {
-    const isPlain = error instanceof CallError || error instanceof NatsRequestError;
+    const isPlain = error instanceof CommandLineError || error instanceof NatsRequestError;
     const message =
       error instanceof Error ? (isPlain ? error.message : error.stack) : String(error);
     process.stderr.write(`call: ${message}\n`);

@@ -10,6 +10,7 @@ import { serve } from '@points/runtime/nats-service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findNatsServer } from '../../scripts/find-nats-server.mjs';
 import { CLIENTS, passwordVariable } from './permissions.ts';
+import { provisionStreams } from './provision.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'points-nats-'));
 const log = createLog('test', 'silent');
@@ -24,6 +25,7 @@ beforeAll(async () => {
     const { user, pass } = server.clients[name] ?? { user: '', pass: '' };
     open.set(name, await connectNats({ url: server.url, user, pass, name, log }));
   }
+  await provisionStreams(as('provision'));
 });
 afterAll(async () => {
   await Promise.all([...open.values()].map((nats) => nats.close()));
@@ -37,7 +39,7 @@ function as(name: string): Nats {
   return nats;
 }
 
-/** Nobody answers in these tests, so a permitted request ends with "no responders". */
+/** Only the server's own streams answer in these tests; any other permitted request ends with "no responders". */
 async function ask(client: string, subject: string): Promise<string> {
   try {
     await as(client).request(subject, nothing, { timeoutMs: 2_000 });
@@ -103,6 +105,39 @@ describe('requests', () => {
     ['admin', 'ledger.v1.cmd.billing.recharge', 'refused'],
     ['admin', '$JS.API.INFO', 'refused'],
     ['ledger', 'ledger.v1.cmd.ledger.recharge', 'refused'],
+    ['ledger', '$JS.API.STREAM.INFO.LEDGER_CMD', 'answered'],
+    ['ledger', '$JS.API.STREAM.MSG.GET.LEDGER_CMD', 'answered'],
+    ['ledger', '$JS.API.STREAM.MSG.DELETE.LEDGER_CMD', 'answered'],
+    ['ledger', '$JS.API.CONSUMER.INFO.LEDGER_CMD.ledger-cmd', 'answered'],
+    ['ledger', '$JS.API.CONSUMER.INFO.LEDGER_DLQ_ADV.ledger-adv', 'answered'],
+    ['ledger', '$JS.API.STREAM.MSG.DELETE.LEDGER_EVT', 'refused'],
+    ['ledger', '$JS.API.STREAM.MSG.DELETE.LEDGER_RES', 'refused'],
+    ['ledger', '$JS.API.STREAM.PURGE.LEDGER_CMD', 'refused'],
+    ['ledger', '$JS.API.STREAM.UPDATE.LEDGER_CMD', 'refused'],
+    ['ledger', '$JS.API.CONSUMER.DELETE.LEDGER_CMD.ledger-cmd', 'refused'],
+    ['relay', '$JS.API.STREAM.INFO.LEDGER_EVT', 'answered'],
+    ['relay', '$JS.API.STREAM.MSG.GET.LEDGER_EVT', 'answered'],
+    ['relay', '$JS.API.STREAM.MSG.DELETE.LEDGER_EVT', 'refused'],
+    ['relay', '$JS.API.STREAM.INFO.LEDGER_CMD', 'refused'],
+    ['relay', 'ledger.v1.cmd.relay.hold', 'refused'],
+    ['relay', 'ledger.v1.qry.relay.balance', 'refused'],
+    ['provision', '$JS.API.STREAM.CREATE.LEDGER_CMD', 'answered'],
+    ['provision', '$JS.API.CONSUMER.DURABLE.CREATE.LEDGER_CMD.ledger-cmd', 'answered'],
+    ['provision', '$JS.API.STREAM.CREATE.OTHER', 'refused'],
+    ['provision', '$JS.API.STREAM.DELETE.LEDGER_CMD', 'refused'],
+    ['provision', '$JS.API.STREAM.MSG.GET.LEDGER_CMD', 'refused'],
+    ['dlq', '$JS.API.STREAM.MSG.GET.LEDGER_DLQ', 'answered'],
+    ['dlq', '$JS.API.STREAM.MSG.DELETE.LEDGER_DLQ', 'answered'],
+    ['dlq', '$JS.API.STREAM.MSG.GET.LEDGER_CMD', 'refused'],
+    ['dlq', 'ledger.v1.cmd.ai-demo.confirm', 'refused'],
+    ['ai-demo', '$JS.API.STREAM.INFO.LEDGER_CMD', 'refused'],
+    ['ai-demo', '$JS.API.STREAM.MSG.GET.LEDGER_RES', 'refused'],
+    ['ai-demo', '$JS.API.DIRECT.GET.LEDGER_RES', 'refused'],
+    ['ai-demo', '$JS.API.DIRECT.GET.LEDGER_RES.ledger.v1.res.ai-other.x', 'refused'],
+    ['ai-demo', '$JS.API.CONSUMER.MSG.NEXT.LEDGER_CMD.ledger-cmd', 'refused'],
+    ['ai-demo', '$JS.API.CONSUMER.CREATE.LEDGER_RES', 'refused'],
+    ['ai-demo', '$JS.ACK.LEDGER_CMD.ledger-cmd.1.1.1.1.0', 'refused'],
+    ['billing', '$JS.API.DIRECT.GET.LEDGER_RES.ledger.v1.res.billing.x', 'refused'],
     ['ledger', 'ledger.v1.cmd.admin.recharge', 'refused'],
     ['ledger', '$JS.API.INFO', 'refused'],
   ])('%s asks %s: %s', async (client, subject, expected) => {
@@ -114,6 +149,29 @@ describe('what looks like an event, a result or a reply', () => {
   it.each([
     ['ai-demo', 'ledger.v1.evt.PointsRecharged.test_user', 'refused'],
     ['ai-demo', 'ledger.v1.res.ai-demo.x', 'refused'],
+    ['ai-demo', 'ledger.v1.dlq.ai-demo.confirm', 'refused'],
+    ['ai-demo', 'ledger.v1.q.ai-demo.confirm', 'answered'],
+    ['ai-demo', 'ledger.v1.q.ai-demo.cancel', 'answered'],
+    ['ai-demo', 'ledger.v1.q.ai-demo.hold', 'refused'],
+    ['ai-demo', 'ledger.v1.q.ai-other.confirm', 'refused'],
+    ['api', 'ledger.v1.q.api.cancel', 'answered'],
+    ['api', 'ledger.v1.q.ai-demo.cancel', 'refused'],
+    ['api', 'ledger.v1.res.api.x', 'refused'],
+    ['billing', 'ledger.v1.q.billing.confirm', 'refused'],
+    ['billing', 'ledger.v1.q.ai-demo.confirm', 'refused'],
+    ['admin', 'ledger.v1.q.admin.confirm', 'refused'],
+    ['admin', 'ledger.v1.q.ai-demo.confirm', 'refused'],
+    ['admin', 'ledger.v1.dlq.ai-demo.confirm', 'refused'],
+    ['relay', 'ledger.v1.evt.HoldConfirmed.u1', 'answered'],
+    ['relay', 'ledger.v1.res.ai-demo.x', 'refused'],
+    ['relay', 'ledger.v1.q.ai-demo.confirm', 'refused'],
+    ['dlq', 'ledger.v1.q.ai-demo.confirm', 'answered'],
+    ['dlq', 'ledger.v1.q.ai-demo.hold', 'refused'],
+    ['dlq', 'ledger.v1.dlq.ai-demo.confirm', 'refused'],
+    ['provision', 'ledger.v1.q.ai-demo.confirm', 'refused'],
+    ['ledger', 'ledger.v1.res.ai-demo.x', 'answered'],
+    ['ledger', 'ledger.v1.dlq.ai-demo.confirm', 'answered'],
+    ['ledger', 'ledger.v1.q.ai-demo.confirm', 'refused'],
     ['ai-demo', '_INBOX.ai-other.x', 'refused'],
     ['api', 'ledger.v1.evt.PointsRecharged.test_user', 'refused'],
     ['admin', 'ledger.v1.evt.PointsRecharged.test_user', 'refused'],
@@ -135,6 +193,16 @@ describe('listening', () => {
     ['ai-demo', 'ledger.v1.cmd.ai-demo.hold', undefined, 'refused'],
     ['ai-demo', 'ledger.v1.cmd.>', 'ledger', 'refused'],
     ['ai-demo', 'ledger.v1.evt.>', undefined, 'refused'],
+    ['ai-demo', 'ledger.v1.res.ai-demo.>', undefined, 'permitted'],
+    ['ai-demo', 'ledger.v1.res.ai-demo.*', undefined, 'permitted'],
+    ['ai-demo', 'ledger.v1.res.ai-other.x', undefined, 'refused'],
+    ['ai-demo', 'ledger.v1.res.>', undefined, 'refused'],
+    ['ai-demo', 'ledger.v1.q.ai-demo.confirm', undefined, 'refused'],
+    ['ai-demo', 'ledger.v1.dlq.>', undefined, 'refused'],
+    ['relay', 'ledger.v1.evt.>', undefined, 'refused'],
+    ['dlq', 'ledger.v1.dlq.>', undefined, 'refused'],
+    ['ledger', 'ledger.v1.q.>', undefined, 'refused'],
+    ['ledger', '$JS.EVENT.ADVISORY.>', undefined, 'refused'],
     ['admin', 'ledger.v1.cmd.>', undefined, 'refused'],
     ['admin', '_INBOX.>', undefined, 'refused'],
     ['ledger', 'ledger.v1.cmd.*.hold', 'ledger', 'permitted'],

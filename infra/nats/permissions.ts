@@ -4,7 +4,7 @@
  * sent it). Nobody gets `allow_responses`: with it a caller could make the ledger publish on
  * another client's subject by naming that as its reply subject.
  */
-export type Role = 'ledger' | 'ai' | 'api' | 'billing' | 'admin';
+export type Role = 'ledger' | 'ai' | 'api' | 'billing' | 'admin' | 'relay' | 'provision' | 'dlq';
 
 export type Client = { name: string; role: Role };
 
@@ -17,6 +17,9 @@ export const CLIENTS: Client[] = [
   { name: 'billing', role: 'billing' },
   { name: 'admin', role: 'admin' },
   { name: 'ai-demo', role: 'ai' },
+  { name: 'relay', role: 'relay' },
+  { name: 'provision', role: 'provision' },
+  { name: 'dlq', role: 'dlq' },
 ];
 
 const QUERIES = ['balance', 'hold', 'quote', 'price', 'command'];
@@ -28,6 +31,9 @@ const BILLING_COMMANDS = [
   'grant_membership',
   'revoke_membership',
 ];
+const STREAMS = ['LEDGER_CMD', 'LEDGER_RES', 'LEDGER_EVT', 'LEDGER_DLQ', 'LEDGER_DLQ_ADV'];
+/** Each as stream and name. */
+const CONSUMERS = ['LEDGER_CMD.ledger-cmd', 'LEDGER_DLQ_ADV.ledger-adv'];
 
 /** What `client` may publish and subscribe; everything else is refused. */
 export function permissionsOf({ name, role }: Client): Permissions {
@@ -37,25 +43,98 @@ export function permissionsOf({ name, role }: Client): Permissions {
   const commands = (verbs: string[]) => verbs.map((verb) => `ledger.v1.cmd.${name}.${verb}`);
   const queries = (verbs: string[]) => verbs.map((verb) => `ledger.v1.qry.${name}.${verb}`);
   const inbox = `_INBOX.${name}.>`;
+  /** Settlements that are stored until the ledger has decided them, and their results; see streams.ts. */
+  const durable = {
+    publish: [
+      `ledger.v1.q.${name}.confirm`,
+      `ledger.v1.q.${name}.cancel`,
+      // The last result of one command, for a client that was away. The subject is part of the
+      // question's own subject, so nobody can ask for a result of another client.
+      `$JS.API.DIRECT.GET.LEDGER_RES.ledger.v1.res.${name}.*`,
+    ],
+    subscribe: [`ledger.v1.res.${name}.>`],
+  };
   switch (role) {
     case 'ledger':
       return {
-        publish: ['_INBOX.>'],
+        publish: [
+          '_INBOX.>',
+          'ledger.v1.res.>',
+          'ledger.v1.dlq.>',
+          '$JS.API.STREAM.INFO.LEDGER_CMD',
+          // To move a message that was delivered too often among the dead letters.
+          '$JS.API.STREAM.MSG.GET.LEDGER_CMD',
+          '$JS.API.STREAM.MSG.DELETE.LEDGER_CMD',
+          ...consuming('LEDGER_CMD', 'ledger-cmd'),
+          ...consuming('LEDGER_DLQ_ADV', 'ledger-adv'),
+        ],
         // With a queue name only: a plain subscription would copy every command to one listener.
         subscribe: ['ledger.v1.cmd.> ledger', 'ledger.v1.qry.> ledger', '$SRV.>', inbox],
       };
     case 'ai':
-      return { publish: [...commands(HOLD_COMMANDS), ...queries(QUERIES)], subscribe: [inbox] };
+      return {
+        publish: [...commands(HOLD_COMMANDS), ...queries(QUERIES), ...durable.publish],
+        subscribe: [inbox, ...durable.subscribe],
+      };
     case 'api':
       return {
-        publish: [...commands(HOLD_COMMANDS), ...queries([...QUERIES, 'health'])],
-        subscribe: [inbox],
+        publish: [
+          ...commands(HOLD_COMMANDS),
+          ...queries([...QUERIES, 'health']),
+          ...durable.publish,
+        ],
+        subscribe: [inbox, ...durable.subscribe],
       };
     case 'billing':
       return { publish: [...commands(BILLING_COMMANDS), ...queries(QUERIES)], subscribe: [inbox] };
     case 'admin':
       return { publish: [...commands(['*']), ...queries(['*']), '$SRV.>'], subscribe: [inbox] };
+    case 'relay':
+      return {
+        publish: [
+          'ledger.v1.evt.>',
+          '$JS.API.STREAM.INFO.LEDGER_EVT',
+          '$JS.API.STREAM.MSG.GET.LEDGER_EVT',
+        ],
+        subscribe: [inbox],
+      };
+    // A job that makes the streams what streams.ts says. It can neither read nor delete a message.
+    case 'provision':
+      return {
+        publish: [
+          ...STREAMS.flatMap((stream) =>
+            ['INFO', 'CREATE', 'UPDATE'].map((verb) => `$JS.API.STREAM.${verb}.${stream}`),
+          ),
+          ...CONSUMERS.flatMap((consumer) =>
+            ['INFO', 'CREATE', 'DURABLE.CREATE'].map(
+              (verb) => `$JS.API.CONSUMER.${verb}.${consumer}`,
+            ),
+          ),
+        ],
+        subscribe: [inbox],
+      };
+    // A person's tool that sends dead letters again, each as the client that had sent it.
+    case 'dlq':
+      return {
+        publish: [
+          'ledger.v1.q.*.confirm',
+          'ledger.v1.q.*.cancel',
+          '$JS.API.STREAM.INFO.LEDGER_DLQ',
+          '$JS.API.STREAM.MSG.GET.LEDGER_DLQ',
+          '$JS.API.STREAM.MSG.DELETE.LEDGER_DLQ',
+        ],
+        subscribe: [inbox],
+      };
   }
+}
+
+/** What a member of a pull consumer publishes. */
+function consuming(stream: string, consumer: string): string[] {
+  return [
+    `$JS.API.CONSUMER.INFO.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+    `$JS.ACK.${stream}.${consumer}.>`,
+  ];
 }
 
 /** Name of the environment variable with a client's password: `ai-demo` → `NATS_PASS_AI_DEMO`. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { CLIENTS } from '../../nats/permissions.ts';
 import { type NatsServer, startNatsServer } from './nats-server.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'points nats-')); // a blank in the path must not matter
@@ -36,7 +37,7 @@ describe('startNatsServer', () => {
       expect(await connects(server, user, pass)).toBe(true);
       expect(await connects(server, user, 'wrong')).toBe(false);
     }
-    expect(Object.keys(server.clients)).toEqual(['ledger', 'api', 'billing', 'admin', 'ai-demo']);
+    expect(Object.keys(server.clients)).toEqual(CLIENTS.map(({ name }) => name));
   });
 
   it('keeps the passwords over a restart and makes others in another folder', async () => {
