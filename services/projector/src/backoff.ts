@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Timers, sleepOn } from '@points/event-store/timers';
 
 export interface Backoff {
   /** Waits longer each time; returns at once when the signal is aborted. */
@@ -8,13 +8,16 @@ export interface Backoff {
 }
 
 /** Waits that double from `firstMs` to `maxMs`, each shortened by up to half at random so that processes drift apart. */
-export function createBackoff({ firstMs, maxMs }: { firstMs: number; maxMs: number }): Backoff {
+export function createBackoff(
+  { firstMs, maxMs }: { firstMs: number; maxMs: number },
+  timers: Timers,
+): Backoff {
   let nextMs = firstMs;
   return {
     async wait(signal) {
-      const waitMs = nextMs * (1 - Math.random() / 2);
+      const waitMs = nextMs * (1 - timers.random() / 2);
       nextMs = Math.min(nextMs * 2, maxMs);
-      await pause(waitMs, signal);
+      await pause(waitMs, signal, timers);
     },
     reset() {
       nextMs = firstMs;
@@ -23,8 +26,8 @@ export function createBackoff({ firstMs, maxMs }: { firstMs: number; maxMs: numb
 }
 
 /** Sleeps; returns at once when the signal is aborted. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+export async function pause(ms: number, signal: AbortSignal, timers: Timers): Promise<void> {
+  await sleepOn(timers, ms, signal).catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });
 }

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '@points/event-store/event-log';
+import type { Timers } from '@points/event-store/timers';
 import type { EventBatch } from './apply.ts';
 
 export interface InboxLimits {
@@ -23,7 +24,10 @@ export interface Inbox {
   waiting(): number;
 }
 
-export function createInbox({ batchEvents, waitingEvents, lingerMs }: InboxLimits): Inbox {
+export function createInbox(
+  { batchEvents, waitingEvents, lingerMs }: InboxLimits,
+  timers: Timers,
+): Inbox {
   const events: StoredEvent[] = [];
   let looked: bigint | null = null;
   let closed = false;
@@ -40,9 +44,9 @@ export function createInbox({ batchEvents, waitingEvents, lingerMs }: InboxLimit
         resolve();
         return;
       }
-      const timer = ms === undefined ? undefined : setTimeout(done, ms);
+      const stopTimer = ms === undefined ? undefined : timers.after(ms, done);
       function done(): void {
-        clearTimeout(timer);
+        stopTimer?.();
         wake = null;
         resolve();
       }

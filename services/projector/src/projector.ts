@@ -1,26 +1,32 @@
 import { LEDGER_STREAM_PREFIXES } from '@points/contracts/streams';
 import { StoreUnavailableError, SubscriptionEndedError } from '@points/event-store/event-log';
 import type { EventLog } from '@points/event-store/event-log';
-import type { ReadTables } from '@points/read-model/tables';
+import type { Timers } from '@points/event-store/timers';
 import type { Log } from '@points/runtime/log';
-import type { Kysely } from 'kysely';
-import { applyBatch } from './apply.ts';
 import type { EventBatch } from './apply.ts';
 import type { Backoff } from './backoff.ts';
-import { checkSameLog, readCheckpoint } from './checkpoint.ts';
+import { checkSameLog } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { createInbox } from './inbox.ts';
 import type { Inbox, InboxLimits } from './inbox.ts';
 
 export interface ProjectLogDeps {
   readonly eventLog: EventLog;
-  /** The session that holds the lock of the active projector. */
-  readonly db: Kysely<ReadTables>;
+  readonly tables: Tables;
   readonly log: Log;
   readonly limits: InboxLimits;
   readonly backoff: Backoff;
+  readonly timers: Timers;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+}
+
+/** What the log is applied to: the read tables, by the session that holds the lock of the active projector. */
+export interface Tables {
+  /** Null when nothing was ever applied. */
+  checkpoint(): Promise<Checkpoint | null>;
+  /** Rows and checkpoint in one transaction. Throws CheckpointMovedError when the checkpoint is not `expected`. */
+  apply(expected: Checkpoint | null, batch: EventBatch): Promise<Checkpoint>;
 }
 
 /** Is told how it goes. */
@@ -44,14 +50,14 @@ export interface Progress {
  * CheckpointMovedError, pg's errors. An event store that is away is waited for.
  */
 export async function projectLog(deps: ProjectLogDeps): Promise<void> {
-  const { eventLog, db, log, backoff, progress, signal } = deps;
-  let checkpoint = await readCheckpoint(db);
+  const { eventLog, tables, log, backoff, progress, signal } = deps;
+  let checkpoint = await tables.checkpoint();
   progress.applied(checkpoint, 0);
 
   const apply = async (batch: EventBatch): Promise<void> => {
     const isNews = checkpoint === null || batch.position > checkpoint.position;
     if (batch.events.length === 0 && !isNews) return;
-    checkpoint = await applyBatch({ db, announce: true }, checkpoint, batch);
+    checkpoint = await tables.apply(checkpoint, batch);
     if (batch.events.length > 0) backoff.reset();
     progress.applied(checkpoint, batch.events.length);
   };
@@ -119,7 +125,7 @@ async function follow(
   from: bigint | null,
   apply: Apply,
 ): Promise<'behind' | 'stopped'> {
-  const inbox = createInbox(deps.limits);
+  const inbox = createInbox(deps.limits, deps.timers);
   const leave = new AbortController();
   const signal = AbortSignal.any([deps.signal, leave.signal]);
   const receiving = receive(deps, from, inbox, signal);

@@ -4,10 +4,13 @@ import { openSession, READ_SCHEMA } from '@points/read-model/database';
 import type { Session } from '@points/read-model/database';
 import { migrate, migrateApp } from '@points/read-model/migrate';
 import type { Log } from '@points/runtime/log';
+import { REAL_TIMERS } from '@points/event-store/timers';
+import { applyBatch } from './apply.ts';
 import { createBackoff, pause } from './backoff.ts';
-import { tryLock } from './checkpoint.ts';
+import { readCheckpoint, tryLock } from './checkpoint.ts';
 import type { InboxLimits } from './inbox.ts';
 import { projectLog } from './projector.ts';
+import type { Tables } from './projector.ts';
 import { createStatus } from './status.ts';
 import type { ProjectorStatus } from './status.ts';
 import { lookUpByKey } from './table-rows.ts';
@@ -50,7 +53,7 @@ export function startProjector(deps: ProjectorDeps): Promise<Projector> {
   const { log } = deps;
   const stopping = new AbortController();
   const { progress, status, firstReady, standby, stopped } = createStatus(deps.onStatus);
-  const backoff = createBackoff(deps.backoff ?? BACKOFF);
+  const backoff = createBackoff(deps.backoff ?? BACKOFF, REAL_TIMERS);
   let current: Session | null = null;
 
   const runOnce = async (): Promise<void> => {
@@ -64,7 +67,12 @@ export function startProjector(deps: ProjectorDeps): Promise<Projector> {
       const signal = AbortSignal.any([stopping.signal, session.ended]);
       await becomeActive(session, signal, standby);
       const limits = { ...LIMITS, ...deps.limits };
-      await projectLog({ ...deps, db: session.db, limits, backoff, progress, signal });
+      const tables: Tables = {
+        checkpoint: () => readCheckpoint(session.db),
+        apply: (expected, batch) => applyBatch({ db: session.db, announce: true }, expected, batch),
+      };
+      const timers = REAL_TIMERS;
+      await projectLog({ ...deps, tables, limits, backoff, timers, progress, signal });
       if (session.ended.aborted) throw new Error('the connection to PostgreSQL was lost');
     } finally {
       current = null;
@@ -90,7 +98,7 @@ export function startProjector(deps: ProjectorDeps): Promise<Projector> {
   const stop = async (): Promise<void> => {
     stopping.abort();
     const ended = new AbortController();
-    const late = pause(STOP_TIMEOUT_MS, ended.signal).then(() => current?.close());
+    const late = pause(STOP_TIMEOUT_MS, ended.signal, REAL_TIMERS).then(() => current?.close());
     await running;
     ended.abort();
     await late;
@@ -109,6 +117,6 @@ async function becomeActive(
   await lookUpByKey(db);
   while (!signal.aborted && !(await tryLock(db, LOCKS.active))) {
     standby();
-    await pause(STANDBY_POLL_MS, signal);
+    await pause(STANDBY_POLL_MS, signal, REAL_TIMERS);
   }
 }
