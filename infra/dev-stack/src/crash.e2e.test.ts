@@ -1,7 +1,8 @@
 import type { Endpoint } from '@points/contracts/ledger-requests';
 import { accountStream } from '@points/contracts/streams';
 import { decodeStoredEvent } from '@points/contracts/stored-events';
-import { type Account, evolve, freshAccount } from '@points/domain/account/account';
+import { type Account, freshAccount } from '@points/domain/account/account';
+import { evolve } from '@points/domain/account/evolve';
 import { mapSize } from '@points/domain/persistent-map';
 import { createAuditor } from '@points/domain/testing/auditor';
 import type { EventLog, StoredEvent } from '@points/event-store/event-log';

@@ -45,23 +45,21 @@ const balanceFields = {
   debt_after: integer.describe('Points owed after this event'),
 };
 
+const newBatch = z.object({
+  batch_id: batchId,
+  kind: z
+    .enum(['paid', 'bonus', 'reward', 'grace', 'adjust'])
+    .describe('At equal expiry `paid` is spent last'),
+  points: integer.describe('Points in it'),
+  expires_at: storedTime.nullable().describe('null = never'),
+});
+
 const pointsRecharged = {
   source: z.enum(['order', 'reward', 'admin', 'import']).describe('Where the points came from'),
   source_ref: z
     .string()
     .describe("The source's own number; unique in the account over all sources, for ever"),
-  batches: z
-    .array(
-      z.object({
-        batch_id: batchId,
-        kind: z
-          .enum(['paid', 'bonus', 'reward', 'grace', 'adjust'])
-          .describe('At equal expiry `paid` is spent last'),
-        points: integer.describe('Points in it'),
-        expires_at: storedTime.nullable().describe('null = never'),
-      }),
-    )
-    .describe('The batches that were added'),
+  batches: z.array(newBatch).describe('The batches that were added'),
   debt_repaid: repayments.describe('What of free points went into debt at once, oldest debt first'),
   description: z.string().describe('Shown to the user'),
   order_no: z.string().exactOptional().describe('The paid order'),
@@ -106,6 +104,10 @@ const pointsHeld = {
   late_confirm: z
     .enum(['if_available', 'reject'])
     .describe('Whether a confirm after expiry may still charge'),
+  late_of: z
+    .string()
+    .exactOptional()
+    .describe('The expired hold that is confirmed late by this one, in the same append'),
   description: z.string().describe('Shown to the user'),
   refund_description: z
     .string()
@@ -131,11 +133,23 @@ const holdConfirmed = {
   debt_added: integer.describe('What of the overage became debt'),
   waived: integer.describe('What of the cost was not charged, by the overage policy'),
   debt_repaid: repayments.describe('Released points that went into debt at once'),
+  late_of: z
+    .string()
+    .exactOptional()
+    .describe('The expired hold that this one was placed and confirmed for'),
   quantity: integer.exactOptional().describe('Units really used'),
   duration_ms: integer.exactOptional().describe('Milliseconds really used'),
   description: z.string().describe('Shown to the user'),
   ...balanceFields,
 } satisfies Fields<AccountData<'HoldConfirmed'>>;
+
+const origin = {
+  origin_batch_id: z.string().describe('The batch that they came from'),
+  source_ref: z
+    .string()
+    .exactOptional()
+    .describe('The recharge that they once came with; absent when they came with none'),
+};
 
 const holdCanceled = {
   hold_id: z.string().describe('The hold; with reason `tombstone` one that never was'),
@@ -151,12 +165,19 @@ const holdCanceled = {
         batch_id: batchId,
         points: integer.describe('Points in it'),
         expires_at: storedTime,
-        origin_batch_id: z.string().describe('The batch that they came from'),
+        ...origin,
       }),
     )
     .describe('Released points of batches that were due, moved to new batches for a few more days'),
   ...balanceFields,
 } satisfies Fields<AccountData<'HoldCanceled'>>;
+
+const holdExtended = {
+  hold_id: z.string().describe('The hold'),
+  previous_expires_at: storedTime.describe('Its expiry before'),
+  expires_at: storedTime.describe('Its expiry from now on'),
+  ...balanceFields,
+} satisfies Fields<AccountData<'HoldExtended'>>;
 
 const batchExpired = {
   batch_id: batchId,
@@ -166,12 +187,113 @@ const batchExpired = {
   ...balanceFields,
 } satisfies Fields<AccountData<'BatchExpired'>>;
 
+const reason = z.string().describe('Why, in the words of who asked for it');
+const operator = z.string().describe('The person behind it');
+
+const rechargeReversed = {
+  source_ref: z.string().describe('The recharge that is taken back'),
+  points: integer.describe('Points owed: credited by it less what of it has expired'),
+  expired_not_owed: integer.describe('What of it has expired'),
+  allocations: allocations.describe('Taken from its own batches first, then from all others'),
+  debt_added: integer.describe('What could not be taken'),
+  debt_ref: z.string().describe('`reversal:<source_ref>`'),
+  reason,
+  operator,
+  ...balanceFields,
+} satisfies Fields<AccountData<'RechargeReversed'>>;
+
+const pointsRefunded = {
+  hold_id: z.string().describe('The hold whose charge is given back'),
+  points: integer.describe('Points given back'),
+  refunded_total: integer.describe('Of this charge so far, with these'),
+  returns: z
+    .array(
+      z.object({
+        from: z.string().describe('What had paid for it: a batch id, or `debt` = nothing yet'),
+        to: z.string().describe('Where it goes: a batch id, or `debt` = the debt is canceled'),
+        points: integer.describe('Points of this part'),
+      }),
+    )
+    .describe('The funding undone, latest first'),
+  grace: z
+    .array(
+      z.object({
+        batch_id: batchId,
+        points: integer.describe('Points in it'),
+        expires_at: storedTime,
+        ...origin,
+      }),
+    )
+    .describe('New batches for parts whose batch is due'),
+  reopened: z
+    .array(
+      newBatch.extend({
+        created_at: storedTime,
+        source_ref: z.string().exactOptional(),
+        origin_batch_id: z.string().exactOptional(),
+      }),
+    )
+    .describe('Batches that had been spent to the last point, as they were made'),
+  debt_canceled: integer.describe('What of the charge was still debt'),
+  debt_repaid: repayments.describe('Returned points that went into other debt at once'),
+  as_failure: z
+    .boolean()
+    .describe(
+      'The work failed: with the charge before it in the same append, the hold counts as canceled',
+    ),
+  reason,
+  operator: operator.exactOptional(),
+  description: z.string().describe('Shown to the user'),
+  ...balanceFields,
+} satisfies Fields<AccountData<'PointsRefunded'>>;
+
+const pointsAdjusted = {
+  delta: integer.describe('Signed, never 0'),
+  reason,
+  operator,
+  forced: z.boolean().describe('Whether it might go into debt'),
+  batch: newBatch.nullable().describe('The new batch of a positive adjustment'),
+  allocations: allocations.describe('What a negative one took'),
+  debt_added: integer.describe('What it could not take'),
+  debt_ref: z.string().describe('`adjust:<command_id>`'),
+  debt_repaid: repayments.describe('New points that went into debt at once'),
+  ...balanceFields,
+} satisfies Fields<AccountData<'PointsAdjusted'>>;
+
+const accountFrozen = { reason, operator, ...balanceFields } satisfies Fields<
+  AccountData<'AccountFrozen'>
+>;
+
+const membershipGranted = {
+  membership_type: z.string().describe('Such as `month`'),
+  starts_at: storedTime.describe('Now, or where the present membership ends'),
+  ends_at: storedTime,
+  previous_ends_at: storedTime.nullable().describe('Where it ended before; null = there was none'),
+  order_no: z.string().describe('The paid order; unique in the account, for ever'),
+  ...balanceFields,
+} satisfies Fields<AccountData<'MembershipGranted'>>;
+
+const membershipRevoked = {
+  reason,
+  operator,
+  ended_at: storedTime.describe('When, with all that was granted for later'),
+  ...balanceFields,
+} satisfies Fields<AccountData<'MembershipRevoked'>>;
+
 export const ACCOUNT_EVENT_DATA = {
   PointsRecharged: z.object(pointsRecharged),
+  RechargeReversed: z.object(rechargeReversed),
   PointsHeld: z.object(pointsHeld),
   HoldConfirmed: z.object(holdConfirmed),
   HoldCanceled: z.object(holdCanceled),
+  HoldExtended: z.object(holdExtended),
   BatchExpired: z.object(batchExpired),
+  PointsRefunded: z.object(pointsRefunded),
+  PointsAdjusted: z.object(pointsAdjusted),
+  AccountFrozen: z.object(accountFrozen),
+  AccountUnfrozen: z.object(accountFrozen),
+  MembershipGranted: z.object(membershipGranted),
+  MembershipRevoked: z.object(membershipRevoked),
 } satisfies { readonly [Type in AccountEventType]: z.ZodType<AccountData<Type>> };
 
 const modelId = z.string().describe('The model');

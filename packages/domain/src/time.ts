@@ -46,3 +46,12 @@ export function endOfShanghaiDay(timeMs: number, days: number): number {
 export function uuidV7Time(uuid: string): number | null {
   return uuid[14] === '7' ? Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16) : null;
 }
+
+/** Record ids are milliseconds since this moment times 4,096, and a number below that. */
+export const RECORD_EPOCH_MS = 1_704_067_200_000;
+export const RECORD_IDS_PER_MS = 4_096;
+
+/** Milliseconds since the epoch at which a record id was made. */
+export function recordIdTime(recordId: number): number {
+  return RECORD_EPOCH_MS + Math.floor(recordId / RECORD_IDS_PER_MS);
+}

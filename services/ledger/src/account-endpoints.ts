@@ -22,7 +22,7 @@ import type { Judge, Judgement, Placed } from '@points/event-store/lanes';
 import { type Cause, toDraft } from './account-fold.ts';
 import { type AccountVerb, appliedBy, readCommand, resultOf } from './account-results.ts';
 import { type LedgerDeps, limitsOf, notReady } from './ledger-deps.ts';
-import { consumeHoldId, mintRecordId } from './ids.ts';
+import { consumeHoldId, lateHoldId, mintRecordId } from './ids.ts';
 import { type Outcome, refused } from './reply.ts';
 import { requestHash } from './request-hash.ts';
 
@@ -56,11 +56,17 @@ export function confirm(
   deps: LedgerDeps,
 ): Promise<Outcome> {
   const reference = holdReference(body);
-  return submit('confirm', body, caller, deps, reference, (context) => ({
+  const lateRecordId = mintRecordId(deps.clock.now(), deps.timers);
+  return submit('confirm', body, caller, deps, reference, (context, account) => ({
     kind: 'ConfirmHold',
     context,
     hold: reference,
     actual: actualUse(body),
+    late: {
+      // Only used when the hold is found.
+      holdId: lateHoldId(holdIdOf(reference, account) ?? body.command_id),
+      recordId: lateRecordId,
+    },
     ...(body.description === undefined ? {} : { description: body.description }),
   }));
 }
@@ -134,12 +140,12 @@ async function submit<Verb extends AccountVerb>(
   caller: Caller,
   deps: LedgerDeps,
   hold: HoldReference | null,
-  toCommand: (context: CommandContext) => AccountCommand,
+  toCommand: (context: CommandContext, account: Account) => AccountCommand,
 ): Promise<Outcome> {
   const stream = accountStream(body.account_id);
   const context = contextOf(body.command_id, requestHash(caller.client, verb, body), caller, deps);
   const judge: Judge<Account, LaneAnswer> = (account) =>
-    judgeCommand(verb, toCommand(context), account, caller, hold);
+    judgeCommand(verb, toCommand(context, account), account, caller, hold);
   const answer = await deps.lanes.submit(stream, body.command_id, judge);
   if (answer.kind === 'outcome') return answer.outcome;
   const first = await readCommand(deps.log, stream, answer.revision);
@@ -187,6 +193,12 @@ function judgeCommand(
         }),
       };
     }
+    case 'recall':
+      return {
+        kind: 'answer',
+        needsTail: false,
+        answer: () => ({ kind: 'outcome', outcome: refused('store_unavailable') }),
+      };
     default:
       return decision satisfies never;
   }
@@ -225,6 +237,7 @@ function contextOf(
     client: caller.client,
     admin: deps.admins.has(caller.client),
     nowMs: deps.clock.now(),
+    receivedMs: deps.clock.now(),
     watermarkMs: deps.watermarkMs(),
     limits: limitsOf(deps),
   };

@@ -1,5 +1,6 @@
 import { decodeStoredEvent, encodeMetadata } from '@points/contracts/stored-events';
-import { type Account, evolve, freshAccount } from '@points/domain/account/account';
+import { type Account, freshAccount } from '@points/domain/account/account';
+import { evolve } from '@points/domain/account/evolve';
 import type { RecordedAccountEvent } from '@points/domain/account/events';
 import type { JsonObject } from '@points/event-store/event-log';
 import type { EventDraft } from '@points/event-store/hash-chain';

@@ -1,19 +1,18 @@
+import { RECORD_EPOCH_MS, RECORD_IDS_PER_MS } from '@points/domain/time';
 import type { Timers } from '@points/event-store/timers';
 import { v5, v7 } from 'uuid';
 
 /** Where chance comes from; a simulation draws from its seed. */
 type Chance = Pick<Timers, 'random'>;
 
-const RECORD_EPOCH_MS = Date.UTC(2024, 0, 1);
 const RECORD_MS_MAX = 2 ** 41;
-const RECORD_RANDOM_MAX = 2 ** 12;
 const UUID_BYTES = 16;
 
 /** A 53-bit record id: 41 bits of milliseconds since 2024-01-01, 12 random ones. The account makes it unique. */
 export function mintRecordId(nowMs: number, chance: Chance): number {
   return (
-    ((nowMs - RECORD_EPOCH_MS) % RECORD_MS_MAX) * RECORD_RANDOM_MAX +
-    draw(chance, RECORD_RANDOM_MAX)
+    ((nowMs - RECORD_EPOCH_MS) % RECORD_MS_MAX) * RECORD_IDS_PER_MS +
+    draw(chance, RECORD_IDS_PER_MS)
   );
 }
 
@@ -35,4 +34,9 @@ const CONSUME_NAMESPACE = '3f0e7a52-90c1-5d7b-8a64-1c2b9f6d4e10';
 /** The hold of a consume that named none: always the same for the same command. */
 export function consumeHoldId(commandId: string): string {
   return v5(commandId, CONSUME_NAMESPACE);
+}
+
+/** The hold that a late confirm places instead of the expired one `holdId`: always the same for the same hold. */
+export function lateHoldId(holdId: string): string {
+  return v5('late', holdId);
 }

@@ -43,6 +43,10 @@ export function limitsOf(deps: LedgerDeps): AccountLimits {
   return {
     openHolds: config?.holds.max_open_per_user ?? DEFAULT_LIMITS.openHolds,
     holdGraceMs: deps.holdGraceMs,
+    fairUse: {
+      perDay: config?.membership.fair_use.per_day ?? null,
+      perMonth: config?.membership.fair_use.per_month ?? null,
+    },
   };
 }
 

@@ -130,6 +130,7 @@ async function expireSome(accountId: string, ledger: LedgerDeps): Promise<number
     client: 'ledger',
     admin: true,
     nowMs,
+    receivedMs: nowMs,
     watermarkMs: ledger.watermarkMs(),
     limits: limitsOf(ledger),
   };

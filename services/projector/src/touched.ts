@@ -41,6 +41,15 @@ export function createTouched() {
       case 'BatchExpired':
         addBatch(accountId, event.data.batch_id);
         return;
+      case 'RechargeReversed':
+      case 'HoldExtended':
+      case 'PointsRefunded':
+      case 'PointsAdjusted':
+      case 'AccountFrozen':
+      case 'AccountUnfrozen':
+      case 'MembershipGranted':
+      case 'MembershipRevoked':
+        return;
       default:
         event satisfies never;
     }

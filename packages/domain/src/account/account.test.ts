@@ -9,7 +9,8 @@ import {
   replay,
   uuidAt,
 } from '../testing/book.ts';
-import { evolve, freshAccount } from './account.ts';
+import { freshAccount } from './account.ts';
+import { evolve } from './evolve.ts';
 import type { AccountEvent, RecordedAccountEvent } from './events.ts';
 
 /** An account with 10 points, an open hold of 4 and a debt-free past; and events that cannot follow it. */

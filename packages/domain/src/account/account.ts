@@ -1,21 +1,14 @@
 import type {
-  AccountEvent,
   Allocation,
   BatchKind,
   CancelReason,
   ChargeMode,
   FailurePolicy,
-  HoldCanceled,
-  HoldConfirmed,
   HoldPrice,
   OveragePolicy,
-  PointsHeld,
-  PointsRecharged,
-  RecordedAccountEvent,
 } from './events.ts';
-import { type PersistentMap, emptyMap, mapDelete, mapGet, mapSet } from '../persistent-map.ts';
-import { parseTime } from '../time.ts';
-import { openBooks } from './books.ts';
+import { type PersistentMap, emptyMap } from '../persistent-map.ts';
+import { type Memory, emptyMemory } from './memory.ts';
 
 /** The folded state of one account. Immutable: `evolve` returns a new one and leaves the old one readable. */
 export interface Account {
@@ -33,14 +26,24 @@ export interface Account {
   readonly held: number;
   /** Σ debts. */
   readonly debt: number;
+  readonly frozen: boolean;
+  /** One after another, without those that had ended at the last grant. */
+  readonly memberships: readonly MembershipPeriod[];
+  readonly freeUse: FreeUse;
   readonly openHolds: PersistentMap<string, OpenHold>;
+  /** As long as `memory` has them. */
   readonly settledHolds: PersistentMap<string, SettledHold>;
   /** hold_id by record_id, of open and settled holds. */
   readonly recordIds: PersistentMap<number, string>;
-  /** Commands that appended something, by command_id. */
+  /** Commands that appended something, by command_id, as long as `memory` has them. */
   readonly commands: PersistentMap<string, FirstAnswer>;
+  /** Revision of the latest refund of charges that were forgotten by then, by hold_id. */
+  readonly refunds: PersistentMap<string, number>;
   /** Recharges and rewards by source_ref, for ever. */
-  readonly sourceRefs: PersistentMap<string, FirstAnswer>;
+  readonly sources: PersistentMap<string, Source>;
+  /** Membership grants by order_no, for ever. */
+  readonly orders: PersistentMap<string, FirstAnswer>;
+  readonly memory: Memory;
 }
 
 /** Where the first answer to a request stands in the stream. */
@@ -50,20 +53,50 @@ export interface FirstAnswer {
   readonly revision: number;
 }
 
-export interface Batch {
+/** What a batch is, whatever is left of it. */
+export interface BatchOrigin {
   readonly batchId: string;
   readonly kind: BatchKind;
   readonly points: number;
-  readonly remaining: number;
-  readonly pinned: number;
   readonly createdMs: number;
   /** null = never. */
   readonly expiresMs: number | null;
+  /** The recharge that the points came with; null for adjustments. */
+  readonly sourceRef: string | null;
+  /** The batch that a grace batch continues. */
+  readonly originBatchId: string | null;
+}
+
+export interface Batch extends BatchOrigin {
+  readonly remaining: number;
+  readonly pinned: number;
 }
 
 export interface Debt {
   readonly debtRef: string;
   readonly points: number;
+}
+
+/** A recharge or reward, as far as taking it back needs it. */
+export interface Source extends FirstAnswer {
+  readonly credited: number;
+  /** What of its batches, and of the grace batches that continue them, has expired. */
+  readonly expired: number;
+  readonly reversed: FirstAnswer | null;
+}
+
+export interface MembershipPeriod {
+  readonly membershipType: string;
+  readonly startsMs: number;
+  readonly endsMs: number;
+}
+
+/** Free uses by the member in the latest day and month (Asia/Shanghai) that had one, less canceled ones. */
+export interface FreeUse {
+  /** yyyyMMdd; empty = none yet. */
+  readonly day: string;
+  readonly inDay: number;
+  readonly inMonth: number;
 }
 
 export interface OpenHold extends FirstAnswer {
@@ -75,13 +108,28 @@ export interface OpenHold extends FirstAnswer {
   readonly pins: readonly Allocation[];
   readonly price: HoldPrice;
   readonly chargeMode: ChargeMode;
+  readonly listPrice: number;
   readonly overage: OveragePolicy;
   readonly debtFloor: number | null;
   readonly failurePolicy: FailurePolicy;
+  readonly lateConfirm: 'if_available' | 'reject';
+  readonly labels: HoldLabels;
   readonly description: string;
+  readonly refundDescription: string | null;
+  readonly placedMs: number;
   readonly expiresMs: number;
   readonly maxExpiresMs: number;
   readonly owner: string;
+}
+
+/** What the caller called its hold, field by field as in the event. */
+export interface HoldLabels {
+  readonly source_type?: string;
+  readonly model?: string;
+  readonly biz_type?: string;
+  readonly biz_id?: string;
+  readonly quantity?: number;
+  readonly estimated_duration_ms?: number;
 }
 
 /** What is kept of a hold that reached its terminal state. */
@@ -96,17 +144,50 @@ export interface SettledHold extends FirstAnswer {
   readonly outcome: HoldOutcome;
 }
 
-export type HoldOutcome =
-  | { readonly status: 'confirmed'; readonly requested: number; readonly revision: number }
-  | {
-      readonly status: 'canceled';
-      readonly reason: CancelReason;
-      readonly revision: number;
-      readonly atMs: number;
-    };
+export type HoldOutcome = ConfirmedOutcome | CanceledOutcome;
+
+export interface ConfirmedOutcome {
+  readonly status: 'confirmed';
+  readonly requested: number;
+  readonly revision: number;
+  readonly charged: number;
+  readonly refunded: number;
+  /**
+   * What has paid for the charge and was not refunded: its allocations, then repayments of its debt, in that order.
+   * charged = refunded + Σ funding + what is still debt.
+   */
+  readonly funding: readonly Funding[];
+  /** For the refund that may come. */
+  readonly refundDescription: string;
+}
+
+export interface Funding {
+  readonly batch: BatchOrigin;
+  readonly points: number;
+}
+
+export interface CanceledOutcome {
+  readonly status: 'canceled';
+  readonly reason: CancelReason;
+  readonly revision: number;
+  readonly atMs: number;
+  /** Of an expired hold: what a late confirm goes by. */
+  readonly expired: OpenHold | null;
+  /** The late confirm, once it has come. */
+  readonly late: LateConfirm | null;
+}
+
+export interface LateConfirm {
+  readonly holdId: string;
+  readonly requested: number;
+  readonly revision: number;
+}
+
+/** Most ids (commands and settled holds) that an account remembers. */
+export const REMEMBERED_IDS_MAX = 10_000;
 
 /** An account before its first event. Each call gives one that shares nothing with any other account. */
-export function freshAccount(): Account {
+export function freshAccount(rememberedIdsMax: number = REMEMBERED_IDS_MAX): Account {
   return {
     revision: -1,
     lastEventMs: 0,
@@ -115,194 +196,22 @@ export function freshAccount(): Account {
     balance: 0,
     held: 0,
     debt: 0,
+    frozen: false,
+    memberships: [],
+    freeUse: { day: '', inDay: 0, inMonth: 0 },
     openHolds: emptyMap(),
     settledHolds: emptyMap(),
     recordIds: emptyMap(),
     commands: emptyMap(),
-    sourceRefs: emptyMap(),
+    refunds: emptyMap(),
+    sources: emptyMap(),
+    orders: emptyMap(),
+    memory: emptyMemory(rememberedIdsMax),
   };
 }
 
-/**
- * Folds one event into the account. Arithmetic only: no rule is decided again, so a replay long after gives the same
- * state. Throws when the event cannot follow this state (a bug or a damaged log): nothing is ever guessed.
- */
-export function evolve(account: Account, recorded: RecordedAccountEvent): Account {
-  const { event, context } = recorded;
-  const revision = account.revision + 1;
-  const firstRevision = revision - context.index;
-  const atMs = parseTime(context.occurred_at);
-  const remembered: Account = {
-    ...account,
-    revision,
-    lastEventMs: Math.max(account.lastEventMs, atMs),
-    commands:
-      context.index === 0
-        ? mapSet(account.commands, context.command_id, {
-            requestHash: context.request_hash,
-            revision,
-          })
-        : account.commands,
-  };
-  const place: Place = { firstRevision, requestHash: context.request_hash, atMs };
-  return apply(remembered, event, place);
-}
-
-interface Place {
-  readonly firstRevision: number;
-  readonly requestHash: string;
-  readonly atMs: number;
-}
-
-function apply(account: Account, event: AccountEvent, place: Place): Account {
-  switch (event.type) {
-    case 'PointsRecharged':
-      return recharged(account, event.data, place);
-    case 'PointsHeld':
-      return held(account, event.data, place);
-    case 'HoldConfirmed':
-      return confirmed(account, event.data, place);
-    case 'HoldCanceled':
-      return canceled(account, event.data, place);
-    case 'BatchExpired': {
-      const books = openBooks(account);
-      books.take([{ batch_id: event.data.batch_id, points: event.data.points }]);
-      return books.close();
-    }
-    default:
-      return event satisfies never;
-  }
-}
-
-function recharged(account: Account, data: PointsRecharged, place: Place): Account {
-  const books = openBooks(account);
-  for (const batch of data.batches) {
-    books.add({
-      batchId: batch.batch_id,
-      kind: batch.kind,
-      points: batch.points,
-      remaining: batch.points,
-      pinned: 0,
-      createdMs: place.atMs,
-      expiresMs: batch.expires_at === null ? null : parseTime(batch.expires_at),
-    });
-  }
-  books.repay(data.debt_repaid);
-  const answer: FirstAnswer = { requestHash: place.requestHash, revision: place.firstRevision };
-  return { ...books.close(), sourceRefs: mapSet(account.sourceRefs, data.source_ref, answer) };
-}
-
-function held(account: Account, data: PointsHeld, place: Place): Account {
-  const books = openBooks(account);
-  books.pin(data.allocations);
-  const hold: OpenHold = {
-    holdId: data.hold_id,
-    recordId: data.record_id,
-    taskNo: data.task_no,
-    amount: data.amount,
-    pins: data.allocations,
-    price: data.price,
-    chargeMode: data.charge_mode,
-    overage: data.overage,
-    debtFloor: data.debt_floor,
-    failurePolicy: data.failure_policy,
-    description: data.description,
-    expiresMs: parseTime(data.expires_at),
-    maxExpiresMs: parseTime(data.max_expires_at),
-    owner: data.owner,
-    requestHash: place.requestHash,
-    revision: place.firstRevision,
-  };
-  return {
-    ...books.close(),
-    openHolds: mapSet(account.openHolds, hold.holdId, hold),
-    recordIds: mapSet(account.recordIds, hold.recordId, hold.holdId),
-  };
-}
-
-function confirmed(account: Account, data: HoldConfirmed, place: Place): Account {
-  const hold = mapGet(account.openHolds, data.hold_id);
-  if (hold === undefined)
-    throw new Error(`HoldConfirmed of a hold that is not open: ${data.hold_id}`);
-  const books = openBooks(account);
-  books.unpin(hold.pins);
-  books.take(data.allocations);
-  books.repay(data.debt_repaid);
-  books.owe(data.hold_id, data.debt_added);
-  return settle(books.close(), hold, {
-    status: 'confirmed',
-    requested: data.requested_amount,
-    revision: place.firstRevision,
-  });
-}
-
-function canceled(account: Account, data: HoldCanceled, place: Place): Account {
-  const outcome: HoldOutcome = {
-    status: 'canceled',
-    reason: data.reason,
-    revision: place.firstRevision,
-    atMs: place.atMs,
-  };
-  const hold = mapGet(account.openHolds, data.hold_id);
-  if (hold === undefined) {
-    if (data.reason !== 'tombstone')
-      throw new Error(`HoldCanceled of a hold that is not open: ${data.hold_id}`);
-    return {
-      ...account,
-      settledHolds: mapSet(
-        account.settledHolds,
-        data.hold_id,
-        tombstone(data.hold_id, place, outcome),
-      ),
-    };
-  }
-  const books = openBooks(account);
-  books.unpin(hold.pins);
-  books.repay(data.debt_repaid);
-  for (const grace of data.grace) {
-    books.take([{ batch_id: grace.origin_batch_id, points: grace.points }]);
-    books.add({
-      batchId: grace.batch_id,
-      kind: 'grace',
-      points: grace.points,
-      remaining: grace.points,
-      pinned: 0,
-      createdMs: place.atMs,
-      expiresMs: parseTime(grace.expires_at),
-    });
-  }
-  return settle(books.close(), hold, outcome);
-}
-
-function settle(account: Account, hold: OpenHold, outcome: HoldOutcome): Account {
-  const settled: SettledHold = {
-    holdId: hold.holdId,
-    recordId: hold.recordId,
-    amount: hold.amount,
-    price: hold.price,
-    chargeMode: hold.chargeMode,
-    owner: hold.owner,
-    requestHash: hold.requestHash,
-    revision: hold.revision,
-    outcome,
-  };
-  return {
-    ...account,
-    openHolds: mapDelete(account.openHolds, hold.holdId),
-    settledHolds: mapSet(account.settledHolds, hold.holdId, settled),
-  };
-}
-
-function tombstone(holdId: string, place: Place, outcome: HoldOutcome): SettledHold {
-  return {
-    holdId,
-    recordId: null,
-    amount: 0,
-    price: null,
-    chargeMode: 'charged',
-    owner: null,
-    requestHash: place.requestHash,
-    revision: place.firstRevision,
-    outcome,
-  };
+/** The identity of a batch, without what is left of it. */
+export function originOf(batch: BatchOrigin): BatchOrigin {
+  const { batchId, kind, points, createdMs, expiresMs, sourceRef, originBatchId } = batch;
+  return { batchId, kind, points, createdMs, expiresMs, sourceRef, originBatchId };
 }

@@ -160,6 +160,7 @@ describe('the use', () => {
       hold: { holdId: two ?? '' },
       actual: { kind: 'as_held' },
       description: 'of the confirm',
+      late: { holdId: uuidAt(book.nowMs), recordId: 999 },
     });
     expect(eventsOf(book, 'HoldConfirmed').map((each) => each.description)).toEqual([
       'of the hold',

@@ -20,7 +20,7 @@ export function inSpendOrder(a: Batch, b: Batch): number {
   return a.batchId < b.batchId ? -1 : Number(a.batchId > b.batchId);
 }
 
-export function isDue(batch: Batch, nowMs: number): boolean {
+export function isDue(batch: Pick<Batch, 'expiresMs'>, nowMs: number): boolean {
   return batch.expiresMs !== null && batch.expiresMs <= nowMs;
 }
 

@@ -1,11 +1,26 @@
 import type { HoldTerms } from '../pricing/resolve-price.ts';
+import type { FirstAnswer, SettledHold, Source } from './account.ts';
 import type { CancelReason, RechargeSource } from './events.ts';
 
 /**
  * What can be asked of an account. Ids, time and policy arrive in the command: the domain makes nothing up.
  * Times are milliseconds since the epoch, points are integers.
  */
-export type AccountCommand = Recharge | HoldPoints | ConfirmHold | CancelHold | Consume | ExpireDue;
+export type AccountCommand =
+  | Recharge
+  | ReverseRecharge
+  | HoldPoints
+  | ConfirmHold
+  | CancelHold
+  | ExtendHold
+  | Consume
+  | RefundCharge
+  | Adjust
+  | Freeze
+  | Unfreeze
+  | GrantMembership
+  | RevokeMembership
+  | ExpireDue;
 
 export interface CommandContext {
   readonly commandId: string;
@@ -16,9 +31,28 @@ export interface CommandContext {
   /** May settle holds of other clients. */
   readonly admin: boolean;
   readonly nowMs: number;
+  /**
+   * When the command was taken over from its sender: `nowMs`, but for one that waited in a queue. The times inside ids
+   * are judged against this.
+   */
+  readonly receivedMs: number;
   /** Every settlement queued before this time has been decided; null = unknown, and then no hold is overdue. */
   readonly watermarkMs: number | null;
   readonly limits: AccountLimits;
+  /** Given when this command is decided again after the outcome `recall`. */
+  readonly recalled?: Recalled;
+}
+
+/** What the log still knows of the ids in a command that the account itself no longer remembers; null = nothing. */
+export interface Recalled {
+  /** It was looked up where the account's events were known up to this revision. */
+  readonly appliedRevision: number;
+  readonly command: FirstAnswer | null;
+  /** The settled hold that the command names. */
+  readonly hold: SettledHold | null;
+  readonly source: Source | null;
+  /** The membership grant with the command's order_no. */
+  readonly order: FirstAnswer | null;
 }
 
 export interface AccountLimits {
@@ -26,9 +60,15 @@ export interface AccountLimits {
   readonly openHolds: number;
   /** How long after its expiry a hold becomes overdue. */
   readonly holdGraceMs: number;
+  /** Free uses of a member in a day and a month (Asia/Shanghai); null = no cap. */
+  readonly fairUse: { readonly perDay: number | null; readonly perMonth: number | null };
 }
 
-export const DEFAULT_LIMITS: AccountLimits = { openHolds: 1_000, holdGraceMs: 60_000 };
+export const DEFAULT_LIMITS: AccountLimits = {
+  openHolds: 1_000,
+  holdGraceMs: 60_000,
+  fairUse: { perDay: null, perMonth: null },
+};
 
 /** When new points expire. */
 export type Expiry =
@@ -47,6 +87,15 @@ export interface Recharge {
   readonly expiry: Expiry;
   readonly description: string;
   readonly orderNo?: string;
+}
+
+/** Takes a recharge (or reward) back, once. */
+export interface ReverseRecharge {
+  readonly kind: 'ReverseRecharge';
+  readonly context: CommandContext;
+  readonly sourceRef: string;
+  readonly reason: string;
+  readonly operator: string;
 }
 
 export interface HoldRequest {
@@ -89,6 +138,8 @@ export interface ConfirmHold {
   readonly hold: HoldReference;
   readonly actual: ActualUse;
   readonly description?: string;
+  /** The ids of the hold that is placed when this comes late, after the named one expired. */
+  readonly late: { readonly holdId: string; readonly recordId: number };
 }
 
 export interface CancelHold {
@@ -99,12 +150,74 @@ export interface CancelHold {
   readonly note?: string;
 }
 
+/** Moves the expiry of an open hold; never back, never beyond its longest life. */
+export interface ExtendHold {
+  readonly kind: 'ExtendHold';
+  readonly context: CommandContext;
+  readonly hold: HoldReference;
+  readonly ttlMs: number;
+}
+
 /** Hold and confirm in one append. */
 export interface Consume {
   readonly kind: 'Consume';
   readonly context: CommandContext;
   readonly hold: HoldRequest;
   readonly actual: ActualUse;
+}
+
+/** Gives back a charge or a part of it. */
+export interface RefundCharge {
+  readonly kind: 'RefundCharge';
+  readonly context: CommandContext;
+  readonly hold: HoldReference;
+  /** All that is left of the charge when absent. */
+  readonly points?: number;
+  readonly reason: string;
+  readonly operator?: string;
+}
+
+/** A correction by a person, up or down. */
+export interface Adjust {
+  readonly kind: 'Adjust';
+  readonly context: CommandContext;
+  readonly delta: number;
+  readonly reason: string;
+  readonly operator: string;
+  /** A negative one may go into debt. */
+  readonly forced: boolean;
+}
+
+/** Refuses new holds and consumes; what is open can be settled. */
+export interface Freeze {
+  readonly kind: 'Freeze';
+  readonly context: CommandContext;
+  readonly reason: string;
+  readonly operator: string;
+}
+
+export interface Unfreeze {
+  readonly kind: 'Unfreeze';
+  readonly context: CommandContext;
+  readonly reason: string;
+  readonly operator: string;
+}
+
+/** Adds so many days of membership after the present ones. */
+export interface GrantMembership {
+  readonly kind: 'GrantMembership';
+  readonly context: CommandContext;
+  readonly membershipType: string;
+  readonly durationDays: number;
+  readonly orderNo: string;
+}
+
+/** Ends the membership now, with all that was granted for later. */
+export interface RevokeMembership {
+  readonly kind: 'RevokeMembership';
+  readonly context: CommandContext;
+  readonly reason: string;
+  readonly operator: string;
 }
 
 /** Expires due batches and cancels overdue holds, a bounded number each. */
@@ -137,4 +250,8 @@ export type RefusalCode =
   | 'id_in_future'
   | 'forbidden'
   | 'too_many_open_holds'
-  | 'overage_rejected';
+  | 'overage_rejected'
+  | 'account_frozen'
+  | 'usage_cap_reached'
+  | 'refund_exceeds_charge'
+  | 'recharge_not_found';

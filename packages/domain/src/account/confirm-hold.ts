@@ -1,20 +1,21 @@
-import { priceUse } from '../pricing/price-use.ts';
-import type { OpenHold, SettledHold } from './account.ts';
-import { MAX_BALANCE, freePoints, repayDebts, splitAllocations, sumPoints } from './batches.ts';
-import type { ActualUse, ConfirmHold } from './commands.ts';
-import { type Draft, emit } from './draft.ts';
+import type { SettledHold } from './account.ts';
+import type { ConfirmHold } from './commands.ts';
+import type { Draft } from './draft.ts';
 import { expireDueBatches } from './expire.ts';
 import { findHold } from './find-hold.ts';
+import { confirmLate } from './late-confirm.ts';
+import { refuseSettled } from './refuse-settled.ts';
+import { requestedPoints, settleOpenHold } from './settle-hold.ts';
 import { type Verdict, refuse } from './verdict.ts';
 
 /** Charges what was really used and releases the rest. */
 export function confirmHold(command: ConfirmHold, draft: Draft): Verdict {
   const found = findHold(command.hold, draft);
-  if (found.state === 'refused') return found.verdict;
+  if (found.state === 'undecided') return found.verdict;
   if (found.state === 'unknown') return refuse('hold_not_found');
   const requested = requestedPoints(found.hold, command.actual);
   if (typeof requested !== 'number') return requested;
-  if (found.state === 'settled') return judgeSettled(found.hold, requested);
+  if (found.state === 'settled') return judgeSettled(found.hold, requested, command, draft);
   expireDueBatches(draft);
   return settleOpenHold(draft, found.hold, {
     requested,
@@ -24,78 +25,19 @@ export function confirmHold(command: ConfirmHold, draft: Draft): Verdict {
 }
 
 /** The columns "Confirm" of the decision table for a hold that has its outcome. */
-function judgeSettled(hold: SettledHold, requested: number): Verdict {
+function judgeSettled(
+  hold: SettledHold,
+  requested: number,
+  command: ConfirmHold,
+  draft: Draft,
+): Verdict {
   const { outcome } = hold;
-  if (outcome.status === 'confirmed') {
-    if (outcome.requested === requested)
-      return { outcome: 'duplicate', revision: outcome.revision };
-    return refuse('hold_already_confirmed', { requested_amount: outcome.requested });
-  }
-  return refuse(outcome.reason === 'expired' ? 'hold_expired' : 'hold_already_canceled', {
-    reason: outcome.reason,
-  });
-}
-
-/** The points that a use costs by the hold's own price; free holds cost nothing whatever is sent. */
-export function requestedPoints(
-  hold: OpenHold | SettledHold,
-  actual: ActualUse,
-): number | (Verdict & { outcome: 'refused' }) {
-  if (hold.chargeMode !== 'charged') return 0;
-  if (actual.kind === 'as_held' || hold.price === null) return hold.amount;
-  const cost = priceUse(hold.price, actual);
-  return cost.ok ? cost.points : refuse('invalid_argument', { field: cost.field });
-}
-
-export interface Settlement {
-  readonly requested: number;
-  readonly actual: ActualUse;
-  readonly description?: string | undefined;
-}
-
-/** Confirms an open hold. Due batches have been expired already. */
-export function settleOpenHold(draft: Draft, hold: OpenHold, settlement: Settlement): Verdict {
-  const { requested } = settlement;
-  const { taken, rest } = splitAllocations(hold.pins, requested);
-  const overage = Math.max(0, requested - hold.amount);
-  if (overage > 0 && hold.overage === 'reject') {
-    return refuse('overage_rejected', { held_amount: hold.amount, requested_amount: requested });
-  }
-  const { extra, debtAdded } = coverOverage(draft, hold, overage);
-  const charged = sumPoints(taken) + sumPoints(extra) + debtAdded;
-  emit(draft, {
-    type: 'HoldConfirmed',
-    data: {
-      hold_id: hold.holdId,
-      held_amount: hold.amount,
-      requested_amount: requested,
-      actual_amount: charged,
-      allocations: [...taken, ...extra],
-      released: sumPoints(rest),
-      overage: Math.max(0, charged - hold.amount),
-      debt_added: debtAdded,
-      waived: requested - charged,
-      debt_repaid: repayDebts(draft.account, rest).repaid,
-      ...useFields(settlement.actual),
-      description: settlement.description ?? hold.description,
-    },
-  });
-  // Points released into a batch that ran out meanwhile are gone in the same append.
-  expireDueBatches(draft);
-  return { outcome: 'done' };
-}
-
-/** Where points beyond the pins come from: free points in spend order, then debt as far as the hold's policy lets it. */
-function coverOverage(draft: Draft, hold: OpenHold, overage: number) {
-  const { account, nowMs } = draft;
-  // While there is debt there are no free points, so `cap` never takes more than is available.
-  const { taken } = splitAllocations(freePoints(account.batches, nowMs), overage);
-  if (hold.overage === 'cap') return { extra: taken, debtAdded: 0 };
-  const room = Math.max(0, Math.min(hold.debtFloor ?? MAX_BALANCE, MAX_BALANCE) - account.debt);
-  return { extra: taken, debtAdded: Math.min(overage - sumPoints(taken), room) };
-}
-
-function useFields(actual: ActualUse): { quantity?: number; duration_ms?: number } {
-  if (actual.kind === 'quantity') return { quantity: actual.quantity };
-  return actual.kind === 'duration' ? { duration_ms: actual.durationMs } : {};
+  const confirmed = outcome.status === 'confirmed' ? outcome : outcome.late;
+  if (confirmed !== null)
+    return confirmed.requested === requested
+      ? { outcome: 'duplicate', revision: confirmed.revision }
+      : refuseSettled(hold);
+  if (outcome.status === 'canceled' && outcome.expired !== null)
+    return confirmLate(command, outcome.expired, outcome.atMs, requested, draft);
+  return refuseSettled(hold);
 }

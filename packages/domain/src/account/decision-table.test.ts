@@ -180,6 +180,8 @@ function outcomeOf(decision: Decision, given: Case): string {
         ? 'tombstone'
         : (event?.type ?? 'nothing');
     }
+    case 'recall':
+      return 'recall';
     default:
       return decision satisfies never;
   }

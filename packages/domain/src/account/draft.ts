@@ -1,7 +1,14 @@
-import { type Account, evolve } from './account.ts';
-import { summarize } from './batches.ts';
+import type { Account } from './account.ts';
+import { evolve } from './evolve.ts';
+import { freePoints, repayDebts, summarize } from './batches.ts';
 import type { CommandContext } from './commands.ts';
-import type { AccountEvent, BalanceFields, RecordedAccountEvent } from './events.ts';
+import type {
+  AccountEvent,
+  BalanceFields,
+  DebtRepayment,
+  EventContext,
+  RecordedAccountEvent,
+} from './events.ts';
 import { formatTime } from '../time.ts';
 
 /** A decision in the making: the events so far and the state after them. */
@@ -31,34 +38,51 @@ export function nextBatchId(draft: Draft): string {
   return `${draft.context.commandId}:${draft.newBatchCount++}`;
 }
 
-type WithoutBalances<Event extends AccountEvent> = Event extends AccountEvent
+export type WithoutBalances<Event extends AccountEvent> = Event extends AccountEvent
   ? { readonly type: Event['type']; readonly data: Omit<Event['data'], keyof BalanceFields> }
   : never;
 
 /** Adds an event to the draft: folds it, and fills in the balances before and after. */
 export function emit(draft: Draft, event: WithoutBalances<AccountEvent>): void {
-  const context = {
-    command_id: draft.context.commandId,
-    request_hash: draft.context.requestHash,
-    index: draft.events.length,
-    occurred_at: formatTime(draft.nowMs),
-  };
-  const balance_before = draft.account.balance;
-  const unfinished = complete(event, {
-    balance_before,
-    balance_after: 0,
-    available_after: 0,
-    debt_after: 0,
-  });
-  const account = evolve(draft.account, { event: unfinished, context });
+  const context = contextOf(draft);
+  const account = evolve(draft.account, { event: complete(event, NO_BALANCES), context });
   const balances: BalanceFields = {
-    balance_before,
+    balance_before: draft.account.balance,
     balance_after: account.balance,
     available_after: summarize(account, draft.nowMs).available,
     debt_after: account.debt,
   };
   draft.events.push({ event: complete(event, balances), context });
   draft.account = account;
+}
+
+/**
+ * Emits an event that frees or adds points: whatever is free after it repays debts, oldest first, in spend order, and
+ * stands in the event itself.
+ */
+export function emitRepaying(
+  draft: Draft,
+  eventWith: (debtRepaid: readonly DebtRepayment[]) => WithoutBalances<AccountEvent>,
+): void {
+  const without = complete(eventWith([]), NO_BALANCES);
+  const after = evolve(draft.account, { event: without, context: contextOf(draft) });
+  emit(draft, eventWith(repayDebts(after, freePoints(after.batches, draft.nowMs)).repaid));
+}
+
+const NO_BALANCES: BalanceFields = {
+  balance_before: 0,
+  balance_after: 0,
+  available_after: 0,
+  debt_after: 0,
+};
+
+function contextOf(draft: Draft): EventContext {
+  return {
+    command_id: draft.context.commandId,
+    request_hash: draft.context.requestHash,
+    index: draft.events.length,
+    occurred_at: formatTime(draft.nowMs),
+  };
 }
 
 function complete(event: WithoutBalances<AccountEvent>, balances: BalanceFields): AccountEvent {

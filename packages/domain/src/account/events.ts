@@ -9,10 +9,18 @@
  */
 export type AccountEvent =
   | { readonly type: 'PointsRecharged'; readonly data: PointsRecharged }
+  | { readonly type: 'RechargeReversed'; readonly data: RechargeReversed }
   | { readonly type: 'PointsHeld'; readonly data: PointsHeld }
   | { readonly type: 'HoldConfirmed'; readonly data: HoldConfirmed }
   | { readonly type: 'HoldCanceled'; readonly data: HoldCanceled }
-  | { readonly type: 'BatchExpired'; readonly data: BatchExpired };
+  | { readonly type: 'HoldExtended'; readonly data: HoldExtended }
+  | { readonly type: 'BatchExpired'; readonly data: BatchExpired }
+  | { readonly type: 'PointsRefunded'; readonly data: PointsRefunded }
+  | { readonly type: 'PointsAdjusted'; readonly data: PointsAdjusted }
+  | { readonly type: 'AccountFrozen'; readonly data: AccountFrozen }
+  | { readonly type: 'AccountUnfrozen'; readonly data: AccountFrozen }
+  | { readonly type: 'MembershipGranted'; readonly data: MembershipGranted }
+  | { readonly type: 'MembershipRevoked'; readonly data: MembershipRevoked };
 
 export type AccountEventType = AccountEvent['type'];
 
@@ -33,7 +41,7 @@ export interface RecordedAccountEvent {
   readonly context: EventContext;
 }
 
-/** Carried by every event that moves points or holds. */
+/** Carried by every event, so that each says by itself where the account stands. */
 export interface BalanceFields {
   readonly balance_before: number;
   readonly balance_after: number;
@@ -68,6 +76,8 @@ export interface GraceBatch {
   readonly points: number;
   readonly expires_at: string;
   readonly origin_batch_id: string;
+  /** The recharge that the points once came with; absent when they came with none (an adjustment). */
+  readonly source_ref?: string;
 }
 
 export type RechargeSource = 'order' | 'reward' | 'admin' | 'import';
@@ -80,6 +90,20 @@ export interface PointsRecharged extends BalanceFields {
   readonly debt_repaid: readonly DebtRepayment[];
   readonly description: string;
   readonly order_no?: string;
+}
+
+/** A recharge is taken back: from its own batches' free points, then any free points; the rest is debt. */
+export interface RechargeReversed extends BalanceFields {
+  readonly source_ref: string;
+  /** What was owed: credited by that source less what of it has expired. */
+  readonly points: number;
+  readonly expired_not_owed: number;
+  readonly allocations: readonly Allocation[];
+  readonly debt_added: number;
+  /** `reversal:<source_ref>`. */
+  readonly debt_ref: string;
+  readonly reason: string;
+  readonly operator: string;
 }
 
 export type ChargeMode = 'charged' | 'free' | 'member_free';
@@ -124,6 +148,8 @@ export interface PointsHeld extends BalanceFields {
   readonly failure_policy: FailurePolicy;
   /** Whether a confirm after expiry may still charge what is available. */
   readonly late_confirm: 'if_available' | 'reject';
+  /** The expired hold that a late confirm charges after all; this one is confirmed in the same append. */
+  readonly late_of?: string;
   readonly description: string;
   readonly refund_description?: string;
   readonly metadata: Readonly<Record<string, string>>;
@@ -147,6 +173,8 @@ export interface HoldConfirmed extends BalanceFields {
   readonly debt_added: number;
   readonly waived: number;
   readonly debt_repaid: readonly DebtRepayment[];
+  /** See `PointsHeld.late_of`. */
+  readonly late_of?: string;
   readonly quantity?: number;
   readonly duration_ms?: number;
   readonly description: string;
@@ -170,4 +198,81 @@ export interface BatchExpired extends BalanceFields {
   readonly expired_at: string;
   /** Points of the batch that open holds still pin. */
   readonly pinned_left: number;
+}
+
+export interface HoldExtended extends BalanceFields {
+  readonly hold_id: string;
+  readonly previous_expires_at: string;
+  readonly expires_at: string;
+}
+
+/** One part of a refund: what had paid for the charge, and where it goes. `debt` or a batch id. */
+export interface RefundReturn {
+  readonly from: string;
+  readonly to: string;
+  readonly points: number;
+}
+
+/** A batch that had been spent to the last point and gets some back. */
+export interface ReopenedBatch extends NewBatch {
+  readonly created_at: string;
+  readonly source_ref?: string;
+  readonly origin_batch_id?: string;
+}
+
+export interface PointsRefunded extends BalanceFields {
+  readonly hold_id: string;
+  readonly points: number;
+  /** Of this charge so far, with this refund. */
+  readonly refunded_total: number;
+  /** In the order undone: what is still debt, then the latest repayment first, then the last allocation first. */
+  readonly returns: readonly RefundReturn[];
+  /** New batches for parts whose batch is due. */
+  readonly grace: readonly GraceBatch[];
+  readonly reopened: readonly ReopenedBatch[];
+  readonly debt_canceled: number;
+  readonly debt_repaid: readonly DebtRepayment[];
+  /** The work failed: the charge before it in the same append never stood, and the hold counts as canceled. */
+  readonly as_failure: boolean;
+  readonly reason: string;
+  readonly operator?: string;
+  readonly description: string;
+}
+
+export interface PointsAdjusted extends BalanceFields {
+  /** Signed, never 0. */
+  readonly delta: number;
+  readonly reason: string;
+  readonly operator: string;
+  /** May go into debt. */
+  readonly forced: boolean;
+  /** The new batch of a positive adjustment. */
+  readonly batch: NewBatch | null;
+  readonly allocations: readonly Allocation[];
+  readonly debt_added: number;
+  /** `adjust:<command_id>`. */
+  readonly debt_ref: string;
+  readonly debt_repaid: readonly DebtRepayment[];
+}
+
+/** Also of AccountUnfrozen. */
+export interface AccountFrozen extends BalanceFields {
+  readonly reason: string;
+  readonly operator: string;
+}
+
+export interface MembershipGranted extends BalanceFields {
+  readonly membership_type: string;
+  readonly starts_at: string;
+  readonly ends_at: string;
+  /** Where the membership ended before; null = there was none. */
+  readonly previous_ends_at: string | null;
+  /** Unique per account, for ever. */
+  readonly order_no: string;
+}
+
+export interface MembershipRevoked extends BalanceFields {
+  readonly reason: string;
+  readonly operator: string;
+  readonly ended_at: string;
 }

@@ -176,7 +176,7 @@ describe('overdue holds', () => {
   /** A hold of 5 for a second; then so long after its expiry, and the watermark so long after. */
   function swept(afterMs: number, watermarkMs: number | null, holdGraceMs = MINUTE_MS): string[] {
     const book = openBook();
-    book.limits = { openHolds: 1_000, holdGraceMs };
+    book.limits = { ...book.limits, openHolds: 1_000, holdGraceMs };
     recharge(book, 10);
     placed(book, 5, SECOND_MS);
     const expiry = book.nowMs + SECOND_MS;

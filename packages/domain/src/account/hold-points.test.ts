@@ -23,7 +23,7 @@ function codeOf(decision: Decision): string {
 
 function withPoints(points: number, openHolds = 1_000): Book {
   const book = openBook();
-  book.limits = { openHolds, holdGraceMs: MINUTE_MS };
+  book.limits = { ...book.limits, openHolds, holdGraceMs: MINUTE_MS };
   if (points > 0) recharge(book, points);
   return book;
 }

@@ -1,13 +1,18 @@
 import type { HoldTerms } from '../pricing/resolve-price.ts';
 import { mapGet, mapSize } from '../persistent-map.ts';
-import { HOUR_MS, formatTime, shanghaiDay } from '../time.ts';
-import type { FirstAnswer, SettledHold } from './account.ts';
+import { HOUR_MS, formatTime, shanghaiDay, uuidV7Time } from '../time.ts';
+import type { Account, FirstAnswer, SettledHold } from './account.ts';
 import { freePoints, splitAllocations, summarize } from './batches.ts';
 import type { Consume, HoldPoints, HoldRequest } from './commands.ts';
-import { requestedPoints, settleOpenHold } from './confirm-hold.ts';
+import { requestedPoints, settleOpenHold } from './settle-hold.ts';
 import { type Draft, emit } from './draft.ts';
 import { cancelOverdueHolds, expireDueBatches } from './expire.ts';
+import { recall } from './find-hold.ts';
+import { freeUseAt } from './free-use.ts';
 import { judgeIdTime } from './id-time.ts';
+import { membershipAt } from './membership.ts';
+import { mayBeForgotten } from './memory.ts';
+import { freeRecordId } from './record-id.ts';
 import { type Verdict, refuse } from './verdict.ts';
 
 /** No extension reaches beyond this after the hold was placed. */
@@ -34,7 +39,7 @@ export function consume(command: Consume, draft: Draft): Verdict {
 
 /** The columns "Hold, same payload" and "Hold, other payload" of the decision table; null = an unknown hold id. */
 function judgeHoldId(request: HoldRequest, draft: Draft): Verdict | null {
-  const idTime = judgeIdTime(request.holdId, draft.context.nowMs);
+  const idTime = judgeIdTime(request.holdId, draft.context.receivedMs);
   if (idTime === 'in_future') return refuse('id_in_future', { field: 'hold_id' });
   if (idTime === 'too_old') return refuse('hold_id_too_old');
   const open = mapGet(draft.account.openHolds, request.holdId);
@@ -43,7 +48,11 @@ function judgeHoldId(request: HoldRequest, draft: Draft): Verdict | null {
       ? { outcome: 'duplicate', revision: open.revision }
       : refuse('hold_id_reused');
   const settled = mapGet(draft.account.settledHolds, request.holdId);
-  return settled === undefined ? null : judgeSettled(settled, draft);
+  if (settled !== undefined) return judgeSettled(settled, draft);
+  if (!mayBeForgotten(draft.account.memory, uuidV7Time(request.holdId))) return null;
+  const recalled = recall(draft);
+  if (recalled === null) return { outcome: 'recall' };
+  return recalled.hold === null ? null : judgeSettled(recalled.hold, draft);
 }
 
 function judgeSettled(hold: SettledHold, draft: Draft): Verdict {
@@ -64,26 +73,44 @@ function place(
   options: { readonly limited: boolean },
 ): Verdict {
   expireDueBatches(draft);
-  if (blocked(request, draft, options) !== null) cancelOverdueHolds(draft);
-  const refusal = blocked(request, draft, options);
+  const terms = effectiveTerms(request.terms, draft.account, draft.nowMs);
+  if (blocked(request, terms, draft, options) !== null) cancelOverdueHolds(draft);
+  const refusal = blocked(request, terms, draft, options);
   if (refusal !== null) return refusal;
   // `blocked` has refused every request without terms.
-  if ('code' in request.terms) return refuse(request.terms.code, request.terms.details);
-  emitHeld(request, request.terms, draft);
+  if ('code' in terms) return refuse(terms.code, terms.details);
+  emitHeld(request, terms, draft);
   return { outcome: 'done' };
 }
 
-/** The first reason against the hold in the order limits → price → points, or null. */
+/** A member pays nothing for what is free to members; what it would have cost stays in the terms. */
+export function effectiveTerms(
+  terms: HoldRequest['terms'],
+  account: Account,
+  nowMs: number,
+): HoldRequest['terms'] {
+  const isFree =
+    !('code' in terms) &&
+    terms.memberFree &&
+    terms.chargeMode === 'charged' &&
+    membershipAt(account, nowMs) !== null;
+  return isFree ? { ...terms, amount: 0, chargeMode: 'member_free' } : terms;
+}
+
+/** The first reason against the hold in the order frozen → limits → price → points, or null. */
 function blocked(
   request: HoldRequest,
+  terms: HoldRequest['terms'],
   draft: Draft,
   options: { readonly limited: boolean },
 ): Verdict | null {
+  if (draft.account.frozen) return refuse('account_frozen');
   const limit = draft.context.limits.openHolds;
   if (options.limited && mapSize(draft.account.openHolds) >= limit)
     return refuse('too_many_open_holds', { limit });
-  const { terms } = request;
   if ('code' in terms) return refuse(terms.code, terms.details);
+  const capped = terms.chargeMode === 'member_free' ? capReached(draft) : null;
+  if (capped !== null) return capped;
   if (request.maxAmount !== undefined && terms.amount > request.maxAmount) {
     return refuse('price_changed', { amount: terms.amount, max_amount: request.maxAmount });
   }
@@ -96,6 +123,16 @@ function blocked(
     balance,
     shortfall: terms.amount - available,
   });
+}
+
+/** Fair use: how often in a day and a month what is free to members is free. */
+function capReached({ account, context, nowMs }: Draft): Verdict | null {
+  const { inDay, inMonth } = freeUseAt(account.freeUse, nowMs);
+  const { perDay, perMonth } = context.limits.fairUse;
+  if (perDay !== null && inDay >= perDay) return refuse('usage_cap_reached', { per_day: perDay });
+  if (perMonth !== null && inMonth >= perMonth)
+    return refuse('usage_cap_reached', { per_month: perMonth });
+  return null;
 }
 
 function emitHeld(request: HoldRequest, terms: HoldTerms, draft: Draft): void {
@@ -135,14 +172,6 @@ function emitHeld(request: HoldRequest, terms: HoldTerms, draft: Draft): void {
       owner: draft.context.client,
     },
   });
-}
-
-/** Record ids are unique in the account; the next free number follows a collision, and 1 the largest. */
-function freeRecordId(minted: number, draft: Draft): number {
-  let recordId = minted;
-  while (mapGet(draft.account.recordIds, recordId) !== undefined)
-    recordId = recordId < Number.MAX_SAFE_INTEGER ? recordId + 1 : 1;
-  return recordId;
 }
 
 function taskNo(recordId: number, nowMs: number): string {

@@ -1,5 +1,4 @@
 import { MAX_POINTS } from '../pricing/price-use.ts';
-import { mapGet } from '../persistent-map.ts';
 import { LAST_TIME_MS, endOfShanghaiDay, formatTime } from '../time.ts';
 import type { Batch } from './account.ts';
 import { MAX_BALANCE, freePoints, inSpendOrder, repayDebts } from './batches.ts';
@@ -7,15 +6,17 @@ import type { Expiry, Recharge } from './commands.ts';
 import { type Draft, emit, nextBatchId } from './draft.ts';
 import type { BatchKind, DebtRepayment, NewBatch } from './events.ts';
 import { expireDueBatches } from './expire.ts';
+import { findSource } from './find-source.ts';
 import { type Verdict, refuse } from './verdict.ts';
 
 /** Credits paid and bonus points (or a reward), then repays debt with them. */
 export function recharge(command: Recharge, draft: Draft): Verdict {
-  const known = mapGet(draft.account.sourceRefs, command.sourceRef);
-  if (known !== undefined) {
-    if (known.requestHash !== command.context.requestHash)
+  const found = findSource(command.sourceRef, draft, { exact: false });
+  if (found.state === 'undecided') return { outcome: 'recall' };
+  if (found.state === 'known') {
+    if (found.source.requestHash !== command.context.requestHash)
       return refuse('source_ref_reused', { source_ref: command.sourceRef });
-    return { outcome: 'duplicate', revision: known.revision };
+    return { outcome: 'duplicate', revision: found.source.revision };
   }
   const total = command.points + command.bonusPoints;
   if (
@@ -65,6 +66,8 @@ function repaidBy(
     pinned: 0,
     createdMs: draft.nowMs,
     expiresMs,
+    sourceRef: null,
+    originBatchId: null,
   }));
   return repayDebts(draft.account, freePoints(added.sort(inSpendOrder), draft.nowMs)).repaid;
 }

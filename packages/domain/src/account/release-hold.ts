@@ -1,5 +1,5 @@
 import { DAY_MS, formatTime } from '../time.ts';
-import type { OpenHold } from './account.ts';
+import type { BatchOrigin, OpenHold } from './account.ts';
 import { isDue, repayDebts } from './batches.ts';
 import { type Draft, emit, nextBatchId } from './draft.ts';
 import type { Allocation, CancelReason, GraceBatch } from './events.ts';
@@ -34,17 +34,20 @@ export function releaseHold(
 }
 
 function graceBatches(draft: Draft, released: readonly Allocation[]): GraceBatch[] {
-  const due = new Set(
-    draft.account.batches
-      .filter((batch) => isDue(batch, draft.nowMs))
-      .map((batch) => batch.batchId),
-  );
-  return released
-    .filter((part) => due.has(part.batch_id))
-    .map((part) => ({
-      batch_id: nextBatchId(draft),
-      points: part.points,
-      expires_at: formatTime(draft.nowMs + GRACE_MS),
-      origin_batch_id: part.batch_id,
-    }));
+  return released.flatMap(({ batch_id, points }) => {
+    const origin = draft.account.batches.find(({ batchId }) => batchId === batch_id);
+    if (origin === undefined || !isDue(origin, draft.nowMs)) return [];
+    return [graceOf(draft, origin, points)];
+  });
+}
+
+/** A new batch that continues a due one for a few more days. */
+export function graceOf(draft: Draft, origin: BatchOrigin, points: number): GraceBatch {
+  return {
+    batch_id: nextBatchId(draft),
+    points,
+    expires_at: formatTime(draft.nowMs + GRACE_MS),
+    origin_batch_id: origin.batchId,
+    ...(origin.sourceRef === null ? {} : { source_ref: origin.sourceRef }),
+  };
 }

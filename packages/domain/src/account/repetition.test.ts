@@ -1,13 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import {
   type Book,
+  adjust,
   cancel,
   confirm,
   consume,
   dump,
+  eventsOf,
+  extend,
+  freeze,
+  grantMembership,
   hold,
   openBook,
   recharge,
+  refund,
+  reverseRecharge,
+  revokeMembership,
+  unfreeze,
   sweep,
   uuidAt,
 } from '../testing/book.ts';
@@ -24,6 +33,14 @@ const COMMANDS: Record<AccountCommand['kind'], Run> = {
   HoldPoints: (book, context) => hold(book, 5, { context }),
   ConfirmHold: (book, context) => confirm(book, openHoldOf(book), 3, context),
   CancelHold: (book, context) => cancel(book, openHoldOf(book), 'caller', context),
+  ReverseRecharge: (book, context) => reverseRecharge(book, 'first', context),
+  ExtendHold: (book, context) => extend(book, openHoldOf(book), HOUR_MS, context),
+  RefundCharge: (book, context) => refund(book, chargeOf(book), 1, context),
+  Adjust: (book, context) => adjust(book, -1, { context }),
+  Freeze: (book, context) => freeze(book, context),
+  Unfreeze: (book, context) => unfreeze(book, context),
+  GrantMembership: (book, context) => grantMembership(book, 30, { orderNo: 'order', context }),
+  RevokeMembership: (book, context) => revokeMembership(book, context),
   Consume: (book, context) => consume(book, 5, { context }),
   ExpireDue: (book, context) => book.run({ kind: 'ExpireDue', context: book.context(context) }),
 };
@@ -32,15 +49,21 @@ const commands = Object.entries(COMMANDS).map(([kind, run]) => ({ kind, run }));
 /** 20 points, an open hold of 5, and a point that is due: every command has something to append. */
 function given(): Book {
   const book = openBook();
-  recharge(book, 20);
+  recharge(book, 20, { sourceRef: 'first' });
+  consume(book, 2);
   hold(book, 5);
+  grantMembership(book, 1);
   recharge(book, 1, { expiry: { kind: 'at', atMs: book.nowMs + MINUTE_MS } });
   book.nowMs += MINUTE_MS;
   return book;
 }
 
+function chargeOf(book: Book): string {
+  return eventsOf(book, 'HoldConfirmed')[0]?.hold_id ?? '';
+}
+
 function openHoldOf(book: Book): string {
-  const held = book.events.find((each) => each.event.type === 'PointsHeld')?.event;
+  const held = book.events.findLast((each) => each.event.type === 'PointsHeld')?.event;
   if (held?.type !== 'PointsHeld') throw new Error('no hold');
   return held.data.hold_id;
 }
@@ -206,7 +229,7 @@ describe('the same command id again', () => {
       context: { commandId: uuidAt(book.nowMs), requestHash: 'h' },
     };
     hold(book, 5, options);
-    book.limits = { openHolds: 0, holdGraceMs: 0 };
+    book.limits = { ...book.limits, openHolds: 0, holdGraceMs: 0 };
     const terms = { code: 'price_not_found' as const };
     expect(hold(book, 5, { ...options, terms })).toEqual({ outcome: 'duplicate', revision });
     // The same hold under a new command id is a duplicate too, as long as it is open.

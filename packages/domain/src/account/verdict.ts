@@ -4,7 +4,9 @@ import type { Refusal, RefusalCode } from './commands.ts';
 export type Verdict =
   | { readonly outcome: 'done' }
   | { readonly outcome: 'duplicate'; readonly revision: number }
-  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+  | { readonly outcome: 'refused'; readonly refusal: Refusal }
+  /** The command names something that the account may have forgotten; see `Decision`. */
+  | { readonly outcome: 'recall' };
 
 export function refuse(
   code: RefusalCode,

@@ -13,6 +13,10 @@ export interface PricingConfig {
   readonly operations: Readonly<Record<string, Operation>>;
   /** Source types that never cost anything. */
   readonly free_services: readonly string[];
+  readonly membership: {
+    /** Free uses of a member; null = no cap. */
+    readonly fair_use: { readonly per_day: number | null; readonly per_month: number | null };
+  };
 }
 
 /** Prices are numbers that `String` writes with at most 6 decimal places and no exponent. */

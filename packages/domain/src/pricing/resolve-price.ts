@@ -18,6 +18,8 @@ export interface HoldTerms {
   /** What the use would cost if it were not free. */
   readonly listPrice: number;
   readonly chargeMode: ChargeMode;
+  /** Costs a member nothing. */
+  readonly memberFree: boolean;
   readonly overage: OveragePolicy;
   readonly debtFloor: number | null;
   readonly failurePolicy: FailurePolicy;
@@ -184,6 +186,8 @@ function terms(
     amount: free ? 0 : Math.max(1, cost.points),
     listPrice: cost.points,
     chargeMode: free ? 'free' : 'charged',
+    // Points that a trusted service names are charged as told.
+    memberFree: price.mode !== 'amount' && operation?.member_free === true,
     overage: request.overage ?? operation?.overage ?? 'debt',
     debtFloor: sources.config.overdraft.floor,
     failurePolicy: operation?.failure_policy ?? 'cancel',

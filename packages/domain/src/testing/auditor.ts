@@ -86,6 +86,15 @@ function apply(books: Books, event: AccountEvent, now: string): void {
       return canceled(books, event.data, now);
     case 'BatchExpired':
       return expired(books, event.data, now);
+    case 'RechargeReversed':
+    case 'HoldExtended':
+    case 'PointsRefunded':
+    case 'PointsAdjusted':
+    case 'AccountFrozen':
+    case 'AccountUnfrozen':
+    case 'MembershipGranted':
+    case 'MembershipRevoked':
+      throw new Error(`the auditor does not know ${event.type} yet`);
     default:
       return event satisfies never;
   }

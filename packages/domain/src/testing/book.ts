@@ -1,4 +1,5 @@
-import { type Account, evolve, freshAccount } from '../account/account.ts';
+import { type Account, freshAccount } from '../account/account.ts';
+import { evolve } from '../account/evolve.ts';
 import type {
   AccountCommand,
   AccountLimits,
@@ -57,6 +58,7 @@ export function openBook(nowMs = START_MS): Book {
         client: 'ai-demo',
         admin: false,
         nowMs: book.nowMs,
+        receivedMs: over?.nowMs ?? book.nowMs,
         watermarkMs: book.watermarkMs,
         limits: book.limits,
         ...over,
@@ -93,6 +95,7 @@ export function charged(amount: number, over: Partial<HoldTerms> = {}): HoldTerm
     amount,
     listPrice: amount,
     chargeMode: 'charged',
+    memberFree: false,
     overage: 'debt',
     debtFloor: null,
     failurePolicy: 'cancel',
@@ -167,11 +170,13 @@ export function confirm(
   actual?: number | ActualUse,
   context?: Partial<CommandContext>,
 ): Decision {
+  const id = typeof hold === 'string' ? hold : 'holdId' in hold ? hold.holdId : hold.recordId;
   return book.run({
     kind: 'ConfirmHold',
     context: book.context(context),
     hold: typeof hold === 'string' ? { holdId: hold } : hold,
     actual: use(actual),
+    late: { holdId: `late ${id}`, recordId: recordId++ },
   });
 }
 
@@ -200,6 +205,107 @@ export function consume(
     context: book.context(options.context),
     hold: holdRequest(book, amount, options),
     actual: use(actual),
+  });
+}
+
+export function extend(
+  book: Book,
+  holdId: string,
+  ttlMs: number,
+  context?: Partial<CommandContext>,
+): Decision {
+  return book.run({ kind: 'ExtendHold', context: book.context(context), hold: { holdId }, ttlMs });
+}
+
+/** `points` absent = all that is left of the charge. */
+export function refund(
+  book: Book,
+  hold: string | HoldReference,
+  points?: number,
+  context?: Partial<CommandContext>,
+): Decision {
+  return book.run({
+    kind: 'RefundCharge',
+    context: book.context(context),
+    hold: typeof hold === 'string' ? { holdId: hold } : hold,
+    ...(points === undefined ? {} : { points }),
+    reason: 'not good',
+    operator: 'ann',
+  });
+}
+
+export function reverseRecharge(
+  book: Book,
+  sourceRef: string,
+  context?: Partial<CommandContext>,
+): Decision {
+  return book.run({
+    kind: 'ReverseRecharge',
+    context: book.context(context),
+    sourceRef,
+    reason: 'charged back',
+    operator: 'ann',
+  });
+}
+
+export function adjust(
+  book: Book,
+  delta: number,
+  options: { readonly forced?: boolean; readonly context?: Partial<CommandContext> } = {},
+): Decision {
+  return book.run({
+    kind: 'Adjust',
+    context: book.context(options.context),
+    delta,
+    reason: 'put right',
+    operator: 'ann',
+    forced: options.forced ?? false,
+  });
+}
+
+export function freeze(book: Book, context?: Partial<CommandContext>): Decision {
+  return book.run({
+    kind: 'Freeze',
+    context: book.context(context),
+    reason: 'looked into',
+    operator: 'ann',
+  });
+}
+
+export function unfreeze(book: Book, context?: Partial<CommandContext>): Decision {
+  return book.run({
+    kind: 'Unfreeze',
+    context: book.context(context),
+    reason: 'all well',
+    operator: 'ann',
+  });
+}
+
+export function grantMembership(
+  book: Book,
+  days: number,
+  options: {
+    readonly type?: string;
+    readonly orderNo?: string;
+    readonly context?: Partial<CommandContext>;
+  } = {},
+): Decision {
+  const context = book.context(options.context);
+  return book.run({
+    kind: 'GrantMembership',
+    context,
+    membershipType: options.type ?? 'month',
+    durationDays: days,
+    orderNo: options.orderNo ?? context.commandId,
+  });
+}
+
+export function revokeMembership(book: Book, context?: Partial<CommandContext>): Decision {
+  return book.run({
+    kind: 'RevokeMembership',
+    context: book.context(context),
+    reason: 'abuse',
+    operator: 'ann',
   });
 }
 
@@ -241,7 +347,10 @@ export function dump(account: Account): unknown {
     settledHolds: sorted(account.settledHolds),
     recordIds: sorted(account.recordIds),
     commands: sorted(account.commands),
-    sourceRefs: sorted(account.sourceRefs),
+    refunds: sorted(account.refunds),
+    sources: sorted(account.sources),
+    orders: sorted(account.orders),
+    memory: { ...account.memory, entries: sorted(account.memory.entries) },
   };
 }
 

@@ -223,6 +223,7 @@ export function histories(maxSteps: number): fc.Arbitrary<History> {
     limits: fc.record({
       openHolds: fc.constantFrom(2, 5, 1_000),
       holdGraceMs: fc.constantFrom(0, 60_000),
+      fairUse: fc.constant({ perDay: null, perMonth: null }),
     }),
     steps: fc.array(step, { maxLength: maxSteps, size: 'max' }),
   });

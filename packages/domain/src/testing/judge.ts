@@ -58,7 +58,10 @@ function judge(
   if (decision.outcome !== 'accepted') {
     assert.equal(look(before), life.states.at(-1)?.look, 'the state changed under a refusal');
     if (decision.outcome === 'duplicate') judgeDuplicate(life, command, decision.revision);
-    else judgeRefusal(life, command, decision);
+    else {
+      assert(decision.outcome === 'refused', 'nothing was forgotten, so nothing is to be recalled');
+      judgeRefusal(life, command, decision);
+    }
     return;
   }
   judgeEvents(life, command, decision.events);
@@ -160,6 +163,14 @@ function judgeDuplicate(life: Life, command: AccountCommand, revision: number): 
       case 'HoldCanceled':
         return command.kind === 'CancelHold' && isNamed(life, event.data.hold_id, command.hold);
       case 'BatchExpired':
+      case 'RechargeReversed':
+      case 'HoldExtended':
+      case 'PointsRefunded':
+      case 'PointsAdjusted':
+      case 'AccountFrozen':
+      case 'AccountUnfrozen':
+      case 'MembershipGranted':
+      case 'MembershipRevoked':
         return false;
       default:
         return event satisfies never;
@@ -227,6 +238,7 @@ function look(account: Account): string {
 function story(decision: Decision): string {
   if (decision.outcome === 'refused') return `refused: ${JSON.stringify(decision.refusal)}`;
   if (decision.outcome === 'duplicate') return `duplicate of ${decision.revision}`;
+  if (decision.outcome === 'recall') return 'recall';
   return (
     decision.events
       .map(({ event }) => `${event.type} ${JSON.stringify(event.data)}`)

@@ -34,6 +34,7 @@ export function narrate(history: History): Narrator {
   });
   const moment = () => ({
     nowMs: narrator.nowMs,
+    receivedMs: narrator.nowMs,
     watermarkMs: watermarkBehindMs === null ? null : narrator.nowMs - watermarkBehindMs,
     limits,
   });
@@ -118,6 +119,7 @@ export function narrate(history: History): Narrator {
           context: context(step, step.by),
           hold: reference(step.hold),
           actual: step.actual,
+          late: { holdId: newId(), recordId: ids },
         };
       case 'cancel':
         return {

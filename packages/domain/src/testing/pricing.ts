@@ -48,6 +48,7 @@ export function configOf(
     holds: { ttl_seconds: 1_800, max_open_per_user: 20 },
     overdraft: { floor: null },
     operations,
+    membership: { fair_use: { per_day: null, per_month: null } },
     free_services: [],
     ...over,
   };

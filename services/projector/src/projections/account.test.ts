@@ -234,6 +234,7 @@ const PER_SECOND = {
   amount: 13,
   listPrice: 13,
   chargeMode: 'charged',
+  memberFree: false,
   overage: 'debt',
   debtFloor: null,
   failurePolicy: 'cancel',

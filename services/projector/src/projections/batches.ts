@@ -2,10 +2,19 @@ import type { Allocation } from '@points/domain/account/events';
 import type { BatchRow } from '../rows.ts';
 import { batchKey, holdKey, ProjectionError } from '../working-set.ts';
 import type { WorkingSet } from '../working-set.ts';
+import { ignored } from './account-projection.ts';
 import type { AccountPlace, AccountProjection } from './account-projection.ts';
 
 /** `point_batches`: what is left of each batch, and how much of that is pinned by open holds. */
 export const batches: AccountProjection = {
+  RechargeReversed: ignored,
+  HoldExtended: ignored,
+  PointsRefunded: ignored,
+  PointsAdjusted: ignored,
+  AccountFrozen: ignored,
+  AccountUnfrozen: ignored,
+  MembershipGranted: ignored,
+  MembershipRevoked: ignored,
   PointsRecharged(set, data, place) {
     data.batches.forEach((batch, ordinal) => {
       add(set, place, {

@@ -8,6 +8,14 @@ export const commands: AccountProjection = {
   HoldConfirmed: remember,
   HoldCanceled: remember,
   BatchExpired: remember,
+  RechargeReversed: remember,
+  HoldExtended: remember,
+  PointsRefunded: remember,
+  PointsAdjusted: remember,
+  AccountFrozen: remember,
+  AccountUnfrozen: remember,
+  MembershipGranted: remember,
+  MembershipRevoked: remember,
 };
 
 function remember(set: WorkingSet, _data: unknown, place: AccountPlace): void {

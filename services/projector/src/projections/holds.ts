@@ -6,6 +6,14 @@ import type { AccountPlace, AccountProjection } from './account-projection.ts';
 
 /** `point_holds`: every hold and what became of it. A tombstone was never a hold and has no row. */
 export const holds: AccountProjection = {
+  RechargeReversed: ignored,
+  HoldExtended: ignored,
+  PointsRefunded: ignored,
+  PointsAdjusted: ignored,
+  AccountFrozen: ignored,
+  AccountUnfrozen: ignored,
+  MembershipGranted: ignored,
+  MembershipRevoked: ignored,
   PointsRecharged: ignored,
   PointsHeld(set, data, { accountId, revision, context }) {
     set.holds.add(holdKey(accountId, data.hold_id), {

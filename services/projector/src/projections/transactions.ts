@@ -8,6 +8,14 @@ import { seconds } from './holds.ts';
 
 /** `point_transactions`: one row for every event that moved the balance, and none for any other. */
 export const transactions: AccountProjection = {
+  RechargeReversed: ignored,
+  HoldExtended: ignored,
+  PointsRefunded: ignored,
+  PointsAdjusted: ignored,
+  AccountFrozen: ignored,
+  AccountUnfrozen: ignored,
+  MembershipGranted: ignored,
+  MembershipRevoked: ignored,
   PointsRecharged(set, data, place) {
     record(set, place, data, data.batches, {
       type: data.source === 'reward' ? 'reward' : 'recharge',

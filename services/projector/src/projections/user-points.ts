@@ -6,6 +6,30 @@ import type { AccountPlace, AccountProjection } from './account-projection.ts';
 
 /** `user_points`: one row per account, its balance and the totals that make it. */
 export const userPoints: AccountProjection = {
+  RechargeReversed(set, data, place) {
+    moved(set, data, place);
+  },
+  HoldExtended(set, data, place) {
+    moved(set, data, place);
+  },
+  PointsRefunded(set, data, place) {
+    moved(set, data, place);
+  },
+  PointsAdjusted(set, data, place) {
+    moved(set, data, place);
+  },
+  AccountFrozen(set, data, place) {
+    moved(set, data, place);
+  },
+  AccountUnfrozen(set, data, place) {
+    moved(set, data, place);
+  },
+  MembershipGranted(set, data, place) {
+    moved(set, data, place);
+  },
+  MembershipRevoked(set, data, place) {
+    moved(set, data, place);
+  },
   PointsRecharged(set, data, place) {
     const account = moved(set, data, place);
     const points = data.balance_after - data.balance_before;
