@@ -123,6 +123,10 @@ export interface JsonObject {
   readonly [key: string]: JsonValue | undefined;
 }
 
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The append was surely not written; `retryable` says whether trying again later can help. */
 export class NotAppendedError extends Error {
   override readonly name = 'NotAppendedError';

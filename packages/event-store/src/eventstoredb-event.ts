@@ -1,5 +1,5 @@
 import type { AllStreamResolvedEvent, ResolvedEvent } from '@eventstore/db-client';
-import { StoreUnavailableError } from './event-log.ts';
+import { StoreUnavailableError, isJsonObject } from './event-log.ts';
 import type { JsonObject, JsonValue, StoredEvent } from './event-log.ts';
 
 /**
@@ -54,10 +54,6 @@ function toMetadata(metadata: unknown): Record<string, string> {
 
 function isJson(value: unknown): value is JsonValue {
   return value === null || ['string', 'number', 'boolean', 'object'].includes(typeof value);
-}
-
-function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isFlatStringMap(value: unknown): value is Record<string, string> {

@@ -1,4 +1,4 @@
-import type { EventLog, StoredEvent } from './event-log.ts';
+import type { EventLog, JsonObject, StoredEvent } from './event-log.ts';
 import { GENESIS_HASH } from './hash-chain.ts';
 
 /** How a stream's state is made; lanes know nothing else of what events mean. */
@@ -7,6 +7,20 @@ export interface LaneFold<State> {
   initial(): State;
   /** Must return a new state and leave `state` readable: a refused append goes back to it. */
   fold(state: State, event: StoredEvent): State;
+  /** Absent: a stream is always read from its start. */
+  readonly snapshots?: SnapshotCodec<State>;
+}
+
+/** How a state is kept in a cache stream beside its own, so that a long stream need not be read whole. */
+export interface SnapshotCodec<State> {
+  /** Name of the cache stream; no reader's prefix may match it. */
+  stream(stream: string): string;
+  /** Must change whenever `fold` would make another state of the same events, or `encode` another JSON. */
+  readonly version: string;
+  /** Null: not worth keeping, or too large. */
+  encode(state: State): JsonObject | null;
+  /** The inverse of `encode`. Throws on anything else. */
+  decode(json: JsonObject): State;
 }
 
 /** A stream as far as it is known. */
@@ -30,9 +44,13 @@ export class FoldError extends Error {
   override readonly name = 'FoldError';
 }
 
+export function freshHead<State>(fold: LaneFold<State>): Head<State> {
+  return { state: fold.initial(), revision: -1, hash: GENESIS_HASH, position: null };
+}
+
 /**
- * Reads a stream on to its end, from the start (`known` null) or from the last event known. That event is read again:
- * if it is not there, or is another, this is not the stream that the state was folded from.
+ * Reads a stream on to its end, from the last event known. That event is read again: if it is not there, or is another,
+ * this is not the stream that the state was folded from.
  *
  * Throws `DifferentStoreError`, `FoldError` and what the log throws.
  */
@@ -40,38 +58,46 @@ export async function readHead<State>(
   log: EventLog,
   fold: LaneFold<State>,
   stream: string,
-  known: Head<State> | null,
+  known: Head<State>,
 ): Promise<Head<State>> {
-  let head: Head<State> = known ?? {
-    state: fold.initial(),
-    revision: -1,
-    hash: GENESIS_HASH,
-    position: null,
-  };
+  let head = known;
   let seen = head.revision < 0;
   for await (const event of log.readStream(stream, { fromRevision: Math.max(0, head.revision) })) {
-    const hash = event.metadata['hash'] ?? '';
-    if (!seen) {
-      if (event.revision !== head.revision || hash !== head.hash) break;
-      seen = true;
+    if (seen) {
+      head = foldNext(fold, head, event);
       continue;
     }
-    if (event.revision !== head.revision + 1 || event.metadata['prev_hash'] !== head.hash) {
-      throw new FoldError(
-        `${stream}: the event at revision ${event.revision} does not follow revision ${head.revision}`,
-      );
-    }
-    head = {
-      state: foldSafely(fold, head.state, event),
-      revision: event.revision,
-      hash,
-      position: event.position,
-    };
+    if (event.revision !== head.revision || hashOf(event) !== head.hash) break;
+    seen = true;
+    head = { ...head, position: event.position };
   }
   if (seen) return head;
   throw new DifferentStoreError(
     `${stream} no longer has the event at revision ${head.revision} that this process has seen: different or restored store`,
   );
+}
+
+/** Throws `FoldError` when the event does not follow the head, or the fold refuses it. */
+export function foldNext<State>(
+  fold: LaneFold<State>,
+  head: Head<State>,
+  event: StoredEvent,
+): Head<State> {
+  if (event.revision !== head.revision + 1 || event.metadata['prev_hash'] !== head.hash) {
+    throw new FoldError(
+      `${event.stream}: the event at revision ${event.revision} does not follow revision ${head.revision}`,
+    );
+  }
+  return {
+    state: foldSafely(fold, head.state, event),
+    revision: event.revision,
+    hash: hashOf(event),
+    position: event.position,
+  };
+}
+
+function hashOf(event: StoredEvent): string {
+  return event.metadata['hash'] ?? '';
 }
 
 function foldSafely<State>(fold: LaneFold<State>, state: State, event: StoredEvent): State {

@@ -4,6 +4,12 @@ import type { AppendResult, EventLog, EventToAppend, ExpectedRevision } from './
 import { NotAppendedError, OutcomeUnknownError } from './event-log.ts';
 import { type EventDraft, chainEvents } from './hash-chain.ts';
 import { DifferentStoreError, type Head, type LaneFold, readHead } from './lane-head.ts';
+import {
+  type SnapshotMark,
+  type SnapshotNotice,
+  createLaneSnapshots,
+  newSnapshotMark,
+} from './lane-snapshots.ts';
 import { REAL_TIMERS, type Timers, sleepOn } from './timers.ts';
 
 /** Commands that may wait in one lane. */
@@ -94,6 +100,8 @@ export interface LanesDeps<State> {
   readonly cachedMax?: number;
   readonly patienceMs?: number;
   readonly timers?: Timers;
+  /** What becomes of snapshots, if the fold has any. */
+  readonly onSnapshot?: (notice: SnapshotNotice) => void;
 }
 
 interface Entry<State> {
@@ -105,7 +113,9 @@ interface Entry<State> {
 
 interface Lane<State> {
   readonly stream: string;
+  /** Always durable; null = not read yet. */
   head: Head<State> | null;
+  readonly snapshots: SnapshotMark;
   queue: Entry<State>[];
   running: boolean;
   /** Another process is known to have written: look at the tail before anything else. */
@@ -143,6 +153,12 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
   const patienceMs = deps.patienceMs ?? APPEND_PATIENCE_MS;
   const timers = deps.timers ?? REAL_TIMERS;
   const append = createBursts(log, timers);
+  const snapshots = createLaneSnapshots({
+    log,
+    fold,
+    timers,
+    onSnapshot: deps.onSnapshot ?? (() => undefined),
+  });
   const lanes = new Map<string, Lane<State>>();
   const active = new Set<Promise<void>>();
   const closing = new AbortController();
@@ -176,6 +192,7 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     const lane = lanes.get(stream) ?? {
       stream,
       head: null,
+      snapshots: newSnapshotMark(),
       queue: [],
       running: false,
       stale: false,
@@ -214,28 +231,25 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     let fresh = false;
     for (let attempt = 1; attempt <= FLUSH_ATTEMPTS_MAX; attempt += 1) {
       try {
-        if (lane.head === null || lane.stale) {
-          lane.head = await readHead(log, fold, lane.stream, lane.head);
-          lane.stale = false;
+        let { head } = lane;
+        if (head === null || lane.stale) {
+          head = await readTail(lane);
           fresh = true;
         }
-        const plan = decideQueue(lane, lane.head);
+        const plan = decideQueue(lane, head);
         if (plan.events.length === 0) {
           if (plan.needsTail && !fresh && !deps.singleWriter) {
-            const head: Head<State> = await readHead(log, fold, lane.stream, lane.head);
+            const tail = await readTail(lane);
             fresh = true;
-            if (head.revision !== lane.head.revision) {
-              lane.head = head;
-              continue;
-            }
+            if (tail.revision !== head.revision) continue;
           }
-          reply(lane, plan, lane.head.position);
+          reply(lane, plan, head.position);
           return;
         }
         const result = await send(lane, plan);
         if (result === 'settled') return;
         if (result.outcome === 'appended') {
-          lane.head = { ...plan.head, position: result.position };
+          moveTo(lane, { ...plan.head, position: result.position });
           reply(lane, plan, result.position);
           return;
         }
@@ -248,6 +262,22 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
       }
     }
     for (const entry of takeQueue(lane)) entry.reject(new LaneError('contention'));
+  }
+
+  /** Reads on to the stream's end; a cold stream from its snapshot, if it has one that fits. */
+  async function readTail(lane: Lane<State>): Promise<Head<State>> {
+    const head =
+      lane.head === null
+        ? await snapshots.open(lane.stream, lane.snapshots)
+        : await readHead(log, fold, lane.stream, lane.head);
+    lane.stale = false;
+    moveTo(lane, head);
+    return head;
+  }
+
+  function moveTo(lane: Lane<State>, head: Head<State>): void {
+    lane.head = head;
+    snapshots.durable(lane.stream, lane.snapshots, head);
   }
 
   /** Decides the queue from its front, as many commands as one append carries. Nothing leaves the queue yet. */
@@ -341,7 +371,7 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     try {
       const result = await resolveUnknown(lane, plan, expected, sent);
       if (result !== null && result.outcome === 'appended')
-        lane.head = { ...plan.head, position: result.position };
+        moveTo(lane, { ...plan.head, position: result.position });
       lane.stale = result?.outcome === 'conflict';
     } finally {
       lane.frozen = null;
@@ -416,6 +446,7 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     frozen: () => frozenCount,
     async close(timeoutMs) {
       closing.abort();
+      snapshots.close();
       let stopWaiting = (): void => undefined;
       const late = new Promise<void>((resolve) => {
         stopWaiting = timers.after(timeoutMs, resolve);
