@@ -1,36 +1,34 @@
 import { strict as assert } from 'node:assert';
 import type {
   AccountEvent,
-  BatchExpired,
-  HoldCanceled,
-  HoldConfirmed,
-  PointsHeld,
-  PointsRecharged,
+  MembershipGranted,
+  MembershipRevoked,
   RecordedAccountEvent,
 } from '../account/events.ts';
 import {
+  type AuditedBatch,
   type Books,
-  addBatch,
+  availableOf,
   balanceOf,
-  batchOf,
-  closeHold,
   freeOf,
   freePoints,
   isDue,
   openBooks,
-  openHold,
-  repay,
   sumPoints,
-  take,
 } from './audit-books.ts';
+import { canceled, confirmed, extended, held } from './audit-holds.ts';
+import { adjusted, expired, recharged, refunded, reversed } from './audit-points.ts';
 
 /**
  * An independent, naive set of books. It shares no code with the domain: it works out from the events before what each
- * event must say, adds up what it says, and checks the account's identities after every one of them.
+ * event must say, adds up what it says, and checks the account's identities after every one of them. It never forgets,
+ * so it notices what an account decides wrongly because it did.
  */
 export interface Auditor {
   /** Throws AssertionError when the event cannot be right. */
   check(recorded: RecordedAccountEvent): void;
+  /** For looking into, not for changing. */
+  readonly books: Books;
   balance(): number;
   /** What a new hold could take at that time (ISO-8601 UTC); due points count for nothing. */
   available(now: string): number;
@@ -43,185 +41,153 @@ export interface Auditor {
 
 export function createAuditor(): Auditor {
   const books = openBooks();
+  const stream: Stream = { commands: new Set(), last: null };
   return {
-    check: (recorded) => check(books, recorded),
+    books,
+    check(recorded) {
+      checkPlace(stream, recorded);
+      check(books, recorded);
+      stream.last = recorded;
+    },
     balance: () => balanceOf(books),
-    available: (now) => sumPoints(freePoints(books, now)) - sumPoints(books.debts),
+    available: (now) => availableOf(books, now),
     openHoldCount: () => books.open.size,
     expiredHolds: (latest) =>
       [...books.open.values()]
-        .filter((hold) => hold.expires_at <= latest)
-        .map((hold) => hold.hold_id),
+        .filter((hold) => hold.expiresAt <= latest)
+        .map((hold) => hold.placed.hold_id),
     duePoints: (now) =>
       sumPoints([...books.batches.values()].filter((batch) => isDue(batch, now)).map(freeOf)),
   };
 }
 
-function check(books: Books, recorded: RecordedAccountEvent): void {
-  const { event, context } = recorded;
+interface Stream {
+  readonly commands: Set<string>;
+  last: RecordedAccountEvent | null;
+}
+
+/** Every command once, its events together and in order; pairs that are one act are never torn. */
+function checkPlace(stream: Stream, { event, context }: RecordedAccountEvent): void {
+  const { last } = stream;
+  assert(last === null || context.occurred_at >= last.context.occurred_at, 'time runs backwards');
+  const goesOn = context.index > 0;
+  if (goesOn) {
+    assert.deepEqual(
+      { ...last?.context, index: context.index - 1 },
+      { ...context, index: last?.context.index },
+      'events of a command torn',
+    );
+  } else {
+    assert(!stream.commands.has(context.command_id), 'a command carried out twice');
+    stream.commands.add(context.command_id);
+  }
+  const before = goesOn ? last?.event : undefined;
+  if (last?.event.type === 'PointsHeld' && last.event.data.late_of !== undefined) {
+    assert(before !== undefined && event.type === 'HoldConfirmed', 'a late hold not confirmed');
+    assert.equal(event.data.hold_id, last.event.data.hold_id);
+  }
+  if (event.type === 'PointsRefunded' && event.data.as_failure) {
+    assert(before?.type === 'HoldConfirmed', 'a failure without its charge');
+    const { hold_id, held_amount, requested_amount, actual_amount } = before.data;
+    assert.equal(event.data.hold_id, hold_id);
+    assert.deepEqual(
+      [requested_amount, actual_amount, event.data.points],
+      [held_amount, held_amount, held_amount],
+      'a failure gives all of it back',
+    );
+  }
+}
+
+function check(books: Books, { event, context }: RecordedAccountEvent): void {
+  const { data } = event;
   const now = context.occurred_at;
-  assert(now >= books.lastTime, 'time runs backwards');
-  books.lastTime = now;
-  assert.equal(event.data.balance_before, balanceOf(books), 'balance_before');
-  apply(books, event, now);
-  assert.equal(event.data.balance_after, balanceOf(books), 'balance_after');
-  assert.equal(event.data.debt_after, sumPoints(books.debts), 'debt_after');
-  assert.equal(
-    event.data.available_after,
-    sumPoints(freePoints(books, now)) - sumPoints(books.debts),
-    'available_after',
-  );
+  assert.equal(data.balance_before, balanceOf(books), 'balance_before');
+  apply(books, event, now, context.command_id);
+  assert.equal(data.balance_after, balanceOf(books), 'balance_after');
+  assert.equal(data.debt_after, sumPoints(books.debts), 'debt_after');
+  assert.equal(data.available_after, availableOf(books, now), 'available_after');
   checkIdentities(books, now);
 }
 
-function apply(books: Books, event: AccountEvent, now: string): void {
+function apply(books: Books, event: AccountEvent, now: string, commandId: string): void {
   switch (event.type) {
     case 'PointsRecharged':
       return recharged(books, event.data, now);
+    case 'RechargeReversed':
+      return reversed(books, event.data, now);
     case 'PointsHeld':
       return held(books, event.data, now);
     case 'HoldConfirmed':
       return confirmed(books, event.data, now);
     case 'HoldCanceled':
       return canceled(books, event.data, now);
+    case 'HoldExtended':
+      return extended(books, event.data);
     case 'BatchExpired':
       return expired(books, event.data, now);
-    case 'RechargeReversed':
-    case 'HoldExtended':
     case 'PointsRefunded':
+      return refunded(books, event.data, now);
     case 'PointsAdjusted':
+      return adjusted(books, event.data, now, commandId);
     case 'AccountFrozen':
+      books.frozen = true;
+      return;
     case 'AccountUnfrozen':
+      books.frozen = false;
+      return;
     case 'MembershipGranted':
+      return granted(books, event.data, now);
     case 'MembershipRevoked':
-      throw new Error(`the auditor does not know ${event.type} yet`);
+      return revoked(books, event.data, now);
     default:
       return event satisfies never;
   }
 }
 
-function recharged(books: Books, data: PointsRecharged, now: string): void {
-  assert(data.batches.length > 0, 'a recharge of nothing');
-  for (const batch of data.batches) {
-    assert(batch.expires_at === null || batch.expires_at > now, 'a batch that is due at once');
-    addBatch(books, batch.batch_id, batch.points, batch.expires_at, now, batch.kind === 'paid');
-    if (batch.kind === 'paid') books.total.paid += batch.points;
-    else if (batch.kind === 'bonus') books.total.bonus += batch.points;
-    else books.total.rewarded += batch.points;
-  }
-  repay(books, data.debt_repaid, freePoints(books, now));
+function granted(books: Books, data: MembershipGranted, now: string): void {
+  assert(!books.orders.has(data.order_no), 'order_no twice');
+  books.orders.add(data.order_no);
+  const until = books.memberUntil !== null && books.memberUntil > now ? books.memberUntil : null;
+  assert.equal(data.previous_ends_at, until, 'previous_ends_at');
+  assert.equal(data.starts_at, until ?? now, 'starts_at');
+  assert(data.ends_at > data.starts_at, 'a membership of no time');
+  books.memberUntil = data.ends_at;
 }
 
-function held(books: Books, data: PointsHeld, now: string): void {
-  assert(!books.open.has(data.hold_id) && !books.done.has(data.hold_id), 'hold id twice');
-  const free = freePoints(books, now);
-  assert.equal(data.charge_mode === 'charged', data.amount >= 1, 'amount and charge mode');
-  assert(data.amount === 0 || data.amount <= sumPoints(free) - sumPoints(books.debts), 'oversold');
-  assert.deepEqual(data.allocations, take(free, data.amount).taken, 'pins in spend order');
-  for (const { batch_id, points } of data.allocations) batchOf(books, batch_id).pinned += points;
-  books.open.set(data.hold_id, data);
-}
-
-function confirmed(books: Books, data: HoldConfirmed, now: string): void {
-  const hold = openHold(books, data.hold_id);
-  const requested = data.requested_amount;
-  assert.equal(data.held_amount, hold.amount);
-  assert(hold.charge_mode === 'charged' || requested === 0, 'a free hold was charged');
-  const free = freePoints(books, now);
-  const owed = sumPoints(books.debts);
-  const pins = take(hold.allocations, requested);
-  const beyond = Math.max(0, requested - hold.amount);
-  assert(hold.overage !== 'reject' || beyond === 0, 'overage not rejected');
-  const capped =
-    hold.overage === 'cap' ? Math.min(beyond, Math.max(0, sumPoints(free) - owed)) : beyond;
-  const extra = take(free, capped).taken;
-  const room = Math.max(0, (hold.debt_floor ?? Number.MAX_SAFE_INTEGER) - owed);
-  const debtAdded = hold.overage === 'debt' ? Math.min(beyond - sumPoints(extra), room) : 0;
-  const charged = sumPoints(pins.taken) + sumPoints(extra) + debtAdded;
-  assert.deepEqual(data.allocations, [...pins.taken, ...extra], 'pins first, then spend order');
-  assert.equal(data.debt_added, debtAdded, 'debt_added');
-  assert.equal(data.actual_amount, charged, 'actual_amount');
-  assert.equal(data.waived, requested - charged, 'waived');
-  assert.equal(data.released, Math.max(0, hold.amount - requested), 'released');
-  assert.equal(data.overage, Math.max(0, charged - hold.amount), 'overage');
-
-  closeHold(books, hold);
-  for (const { batch_id, points } of data.allocations) {
-    batchOf(books, batch_id).remaining -= points;
-    batchOf(books, batch_id).consumed += points;
-  }
-  repay(books, data.debt_repaid, pins.rest);
-  if (debtAdded > 0) books.debts.push({ ref: data.hold_id, points: debtAdded });
-  books.total.debtIncurred += debtAdded;
-  books.total.consumed += charged;
-}
-
-const GRACE_MS = 7 * 24 * 3_600_000;
-
-function canceled(books: Books, data: HoldCanceled, now: string): void {
-  if (data.reason === 'tombstone') {
-    assert(!books.open.has(data.hold_id) && !books.done.has(data.hold_id), 'tombstone of a hold');
-    assert.deepEqual([data.released, data.debt_repaid, data.grace], [0, [], []]);
-    books.done.add(data.hold_id);
-    return;
-  }
-  const hold = openHold(books, data.hold_id);
-  assert.equal(data.released, hold.amount);
-  closeHold(books, hold);
-  const rest = repay(books, data.debt_repaid, hold.allocations);
-  const comesBack = ['failed', 'expired', 'admin'].includes(data.reason);
-  const due = rest.filter((part) => isDue(batchOf(books, part.batch_id), now));
-  assert.deepEqual(
-    data.grace.map((grace) => ({ batch_id: grace.origin_batch_id, points: grace.points })),
-    comesBack ? due : [],
-    'grace',
-  );
-  for (const grace of data.grace) {
-    assert.equal(Date.parse(grace.expires_at), Date.parse(now) + GRACE_MS, 'grace of 7 days');
-    const origin = batchOf(books, grace.origin_batch_id);
-    origin.remaining -= grace.points;
-    origin.movedOut += grace.points;
-    addBatch(books, grace.batch_id, grace.points, grace.expires_at, now, false).movedIn =
-      grace.points;
-  }
-}
-
-function expired(books: Books, data: BatchExpired, now: string): void {
-  const batch = batchOf(books, data.batch_id);
-  assert(isDue(batch, now), 'expired before its time');
-  assert.equal(data.expired_at, batch.expiresAt);
-  assert.equal(data.points, freeOf(batch).points, 'all of its free points');
-  assert(data.points > 0, 'nothing to expire');
-  assert.equal(data.pinned_left, batch.pinned);
-  batch.remaining -= data.points;
-  batch.expired += data.points;
-  books.total.expired += data.points;
+function revoked(books: Books, data: MembershipRevoked, now: string): void {
+  assert.equal(data.ended_at, now);
+  books.memberUntil = now;
 }
 
 /** N1 to N5: what must hold after every event, whatever happened. */
 function checkIdentities(books: Books, now: string): void {
   const { total } = books;
   const batches = [...books.batches.values()];
-  const over = (field: 'consumed' | 'repaid' | 'expired' | 'movedIn' | 'movedOut' | 'pinned') =>
-    batches.reduce((so, batch) => so + batch[field], 0);
+  const over = (field: Summed) => batches.reduce((so, batch) => so + batch[field], 0);
   const debt = sumPoints(books.debts);
-  assert.equal(
-    balanceOf(books),
-    total.paid + total.bonus + total.rewarded - total.consumed - total.expired,
-    'N1',
-  );
-  assert.equal(debt, total.debtIncurred - total.debtRepaid, 'N2');
+  const credited = total.paid + total.bonus + total.rewarded + total.refunded + total.adjustedUp;
+  const gone = total.reversed + total.consumed + total.expired + total.adjustedDown;
+  assert.equal(balanceOf(books), credited - gone, 'N1');
+  assert.equal(debt, total.debtIncurred - total.debtRepaid - total.debtCanceled, 'N2');
   for (const batch of batches) {
-    const gone = batch.consumed + batch.repaid + batch.expired + batch.movedOut;
-    assert.equal(batch.points, batch.remaining + gone, `N3 ${batch.id}`);
+    const { consumed, repaid, reversed: taken, adjusted: down, movedOut } = batch;
+    const used = consumed + repaid + taken + down + batch.expired + movedOut - batch.refunded;
+    assert.equal(batch.points, batch.remaining + used, `N3 ${batch.id}`);
     assert(batch.pinned >= 0 && batch.pinned <= batch.remaining, `N3 ${batch.id}`);
     assert(batch.remaining <= batch.points, `N3 ${batch.id}`);
   }
-  assert.equal(over('consumed') + total.debtIncurred, total.consumed, 'N4 consumed');
+  const debited = over('consumed') + over('reversed') + over('adjusted') + total.debtIncurred;
+  assert.equal(debited, total.consumed + total.reversed + total.adjustedDown, 'N4 debits');
+  const returned = over('refunded') + total.graceRefunded + total.debtCanceled;
+  assert.equal(returned, total.refunded, 'N4 refunds');
   assert.equal(over('repaid'), total.debtRepaid, 'N4 repaid');
   assert.equal(over('expired'), total.expired, 'N4 expired');
   assert.equal(over('movedIn'), over('movedOut'), 'N4 grace');
-  const openAmounts = [...books.open.values()].reduce((so, hold) => so + hold.amount, 0);
+  const openAmounts = [...books.open.values()].reduce((so, { placed }) => so + placed.amount, 0);
   assert.equal(openAmounts, over('pinned'), 'N5 held');
   assert(debt === 0 || sumPoints(freePoints(books, now)) === 0, 'N5 free points beside debt');
 }
+
+type Summed = {
+  [Key in keyof AuditedBatch]: AuditedBatch[Key] extends number ? Key : never;
+}[keyof AuditedBatch];

@@ -332,10 +332,10 @@ export function eventsOf<Type extends AccountEventType>(
 }
 
 /** The state rebuilt from the events' JSON, as another process would. */
-export function replay(events: readonly RecordedAccountEvent[]): Account {
+export function replay(events: readonly RecordedAccountEvent[], rememberedIds?: number): Account {
   return (JSON.parse(JSON.stringify(events)) as RecordedAccountEvent[]).reduce(
     evolve,
-    freshAccount(),
+    freshAccount(rememberedIds),
   );
 }
 

@@ -14,6 +14,8 @@ export interface History {
   /** One unit of waiting: histories run over seconds, hours or days. */
   readonly scaleMs: number;
   readonly limits: AccountLimits;
+  /** Ids that the account remembers: few, so that it forgets while it lives. */
+  readonly rememberedIds: number;
   readonly steps: readonly Step[];
 }
 
@@ -35,7 +37,14 @@ export type Step =
       readonly by: By;
       readonly reason: CancelHold['reason'];
     }
-  | { readonly do: 'sweep' }
+  | { readonly do: 'extend'; readonly hold: Named; readonly by: By; readonly ttlUnits: number }
+  /** `points` null = all that is left of the charge. */
+  | { readonly do: 'refund'; readonly hold: Named; readonly points: number | null }
+  /** `latest` counts recharges back from the latest, whatever became of them. */
+  | { readonly do: 'reverse'; readonly latest: number }
+  | { readonly do: 'adjust'; readonly delta: number; readonly forced: boolean }
+  | { readonly do: 'freeze' | 'unfreeze' | 'revoke' | 'sweep' }
+  | { readonly do: 'grant'; readonly order: number; readonly days: number }
   | {
       readonly do: 'again';
       readonly back: number;
@@ -118,6 +127,7 @@ const terms: fc.Arbitrary<HoldTerms> = fc
     debtFloor: fc.oneof(fc.constant(null), fc.integer({ min: 0, max: 30 })),
     price: fc.constantFrom(...PRICES),
     chargeMode: fc.constantFrom('charged', 'charged', 'charged', 'free', 'member_free'),
+    failurePolicy: fc.constantFrom('cancel', 'charge_then_refund'),
   })
   .map(({ amount, ...over }) => charged(over.chargeMode === 'charged' ? amount : 0, over));
 
@@ -198,6 +208,50 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.constant<Step>({ do: 'sweep' }) },
   {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('extend'),
+      hold: named,
+      by,
+      ttlUnits: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('refund'),
+      hold: fc.oneof({ weight: 9, arbitrary: fc.record({ latest: fc.nat(3) }) }, named),
+      points: fc.option(few, { freq: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('reverse'), latest: fc.nat(3) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('adjust'),
+      delta: fc.oneof(
+        few,
+        few.map((number) => -number),
+      ),
+      forced: fc.boolean(),
+    }),
+  },
+  // Rarely frozen, soon thawed: a frozen account does little.
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('freeze', 'unfreeze', 'unfreeze', 'unfreeze', 'unfreeze', 'revoke'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('grant'),
+      order: fc.nat(9),
+      days: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('again'),
@@ -223,8 +277,12 @@ export function histories(maxSteps: number): fc.Arbitrary<History> {
     limits: fc.record({
       openHolds: fc.constantFrom(2, 5, 1_000),
       holdGraceMs: fc.constantFrom(0, 60_000),
-      fairUse: fc.constant({ perDay: null, perMonth: null }),
+      fairUse: fc.record({
+        perDay: fc.constantFrom(null, 1),
+        perMonth: fc.constantFrom(null, 3),
+      }),
     }),
+    rememberedIds: fc.constantFrom(1, 4, 10_000),
     steps: fc.array(step, { maxLength: maxSteps, size: 'max' }),
   });
 }

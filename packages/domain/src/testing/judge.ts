@@ -1,11 +1,13 @@
 import { strict as assert } from 'node:assert';
 import { type Account, freshAccount } from '../account/account.ts';
+import { evolve } from '../account/evolve.ts';
 import { inSpendOrder, summarize } from '../account/batches.ts';
-import type { AccountCommand, HoldReference } from '../account/commands.ts';
+import type { AccountCommand, HoldReference, Recalled } from '../account/commands.ts';
 import { type Decision, decide } from '../account/decide.ts';
 import type { RecordedAccountEvent } from '../account/events.ts';
 import { MAX_CANCELED_HOLDS, MAX_EXPIRED_BATCHES } from '../account/expire.ts';
-import { formatTime } from '../time.ts';
+import { mapGet } from '../persistent-map.ts';
+import { DAY_MS, formatTime } from '../time.ts';
 import { type Auditor, createAuditor } from './auditor.ts';
 import { dump, replay } from './book.ts';
 import type { History } from './history.ts';
@@ -16,6 +18,9 @@ const STATES_READ_AGAIN = 20;
 
 interface Life {
   account: Account;
+  readonly rememberedIds: number;
+  /** The same account with a long memory: what is recalled of ids that `account` has forgotten. */
+  longMemory: Account;
   readonly events: RecordedAccountEvent[];
   readonly auditor: Auditor;
   /** Every state so far with what it looked like when it was new. */
@@ -27,7 +32,14 @@ interface Life {
  * again. `seen` counts what came up. Throws with the whole story, one line per command.
  */
 export function live(history: History, seen: Map<string, number>): void {
-  const life: Life = { account: freshAccount(), events: [], auditor: createAuditor(), states: [] };
+  const life: Life = {
+    account: freshAccount(history.rememberedIds),
+    rememberedIds: history.rememberedIds,
+    longMemory: freshAccount(),
+    events: [],
+    auditor: createAuditor(),
+    states: [],
+  };
   keep(life);
   const narrator = narrate(history);
   const lines: string[] = [];
@@ -36,15 +48,47 @@ export function live(history: History, seen: Map<string, number>): void {
       const command = narrator.next(step);
       if (command === null) continue;
       lines.push(`${formatTime(narrator.nowMs)} ${JSON.stringify(step)}`);
-      const decision = decide(command, life.account);
-      lines.push(`  → ${story(decision)}`);
-      judge(life, command, decision, seen);
+      const first = decide(command, life.account);
+      lines.push(`  → ${story(first)}`);
+      if (first.outcome !== 'recall') judge(life, command, first, seen);
+      else judgeRecalled(life, command, lines, seen);
     }
     lines.push('at the end');
     judgeHistory(life);
   } catch (error) {
     throw new Error(`${lines.join('\n')}\n${String(error)}`, { cause: error });
   }
+}
+
+/** The command named an id that may be forgotten: it is decided again with what is known of it, and then for good. */
+function judgeRecalled(
+  life: Life,
+  command: AccountCommand,
+  lines: string[],
+  seen: Map<string, number>,
+): void {
+  seen.set('recall', (seen.get('recall') ?? 0) + 1);
+  const recalled = recall(life, command);
+  const again = { ...command, context: { ...command.context, recalled } };
+  const decision = decide(again, life.account);
+  lines.push(`  → ${story(decision)}`);
+  assert.notEqual(decision.outcome, 'recall', 'recalled twice');
+  judge(life, again, decision, seen);
+}
+
+function recall({ longMemory, account }: Life, command: AccountCommand): Recalled {
+  const { commands, settledHolds, recordIds, sources, orders } = longMemory;
+  const named = 'hold' in command ? command.hold : null;
+  const holdId =
+    named === null || 'holdId' in named ? named?.holdId : mapGet(recordIds, named.recordId);
+  return {
+    appliedRevision: account.revision,
+    command: mapGet(commands, command.context.commandId) ?? null,
+    hold: (holdId === undefined ? undefined : mapGet(settledHolds, holdId)) ?? null,
+    source: ('sourceRef' in command ? mapGet(sources, command.sourceRef) : undefined) ?? null,
+    order:
+      (command.kind === 'GrantMembership' ? mapGet(orders, command.orderNo) : undefined) ?? null,
+  };
 }
 
 function judge(
@@ -58,15 +102,13 @@ function judge(
   if (decision.outcome !== 'accepted') {
     assert.equal(look(before), life.states.at(-1)?.look, 'the state changed under a refusal');
     if (decision.outcome === 'duplicate') judgeDuplicate(life, command, decision.revision);
-    else {
-      assert(decision.outcome === 'refused', 'nothing was forgotten, so nothing is to be recalled');
-      judgeRefusal(life, command, decision);
-    }
+    else if (decision.outcome === 'refused') judgeRefusal(life, command, decision);
     return;
   }
   judgeEvents(life, command, decision.events);
   life.account = decision.account;
   life.events.push(...decision.events);
+  life.longMemory = decision.events.reduce(evolve, life.longMemory);
   judgeState(life, command);
   keep(life);
   if (decision.events.length === 0) assert.equal(decision.account, before);
@@ -100,8 +142,38 @@ function judgeEvents(
   }
   assert(batches <= MAX_EXPIRED_BATCHES && holds <= MAX_CANCELED_HOLDS);
   assert(events.length <= batches + holds + 2);
+  judgeOwnEvent(life, command, events);
   if (command.kind === 'ExpireDue' && holds < MAX_CANCELED_HOLDS)
     assert.deepEqual(overdueHolds(life, command), []);
+}
+
+/** What was asked is what was done. */
+function judgeOwnEvent(
+  life: Life,
+  command: AccountCommand,
+  events: readonly RecordedAccountEvent[],
+): void {
+  for (const { event } of events) {
+    if (command.kind === 'ExtendHold' && event.type === 'HoldExtended') {
+      const now = Date.parse(events[0]?.context.occurred_at ?? '');
+      const asked = now + command.ttlMs;
+      const { previous_expires_at, expires_at } = event.data;
+      const longest = Date.parse(
+        life.auditor.books.open.get(event.data.hold_id)?.placed.max_expires_at ?? '',
+      );
+      const later = Math.max(Date.parse(previous_expires_at), asked);
+      assert.equal(Date.parse(expires_at), Math.min(longest, later), 'extended');
+    }
+    if (command.kind === 'RefundCharge' && event.type === 'PointsRefunded' && command.points)
+      assert.equal(event.data.points, command.points);
+    if (command.kind === 'Adjust' && event.type === 'PointsAdjusted')
+      assert.deepEqual([event.data.delta, event.data.forced], [command.delta, command.forced]);
+    if (command.kind === 'GrantMembership' && event.type === 'MembershipGranted') {
+      const { starts_at, ends_at } = event.data;
+      const lasts = Date.parse(ends_at) - Date.parse(starts_at);
+      assert.equal(lasts, command.durationDays * DAY_MS, 'duration_days');
+    }
+  }
 }
 
 function overdueHolds(life: Life, command: AccountCommand): string[] {
@@ -132,9 +204,17 @@ function judgeState(life: Life, command: AccountCommand): void {
 
 /** The command again, at once: its first answer, and nothing new. */
 function judgeRepeat(life: Life, command: AccountCommand, revision: number): void {
-  assert.deepEqual(decide(command, life.account), { outcome: 'duplicate', revision });
-  const other = { ...command, context: { ...command.context, requestHash: 'another payload' } };
-  assert.deepEqual(decide(other, life.account), {
+  const { recalled: _, ...context } = command.context;
+  const again = (requestHash: string): Decision => {
+    const repeated = { ...command, context: { ...context, requestHash } };
+    const decision = decide(repeated, life.account);
+    // An account that remembers little may have forgotten at once.
+    if (decision.outcome !== 'recall') return decision;
+    const recalled = recall(life, command);
+    return decide({ ...repeated, context: { ...repeated.context, recalled } }, life.account);
+  };
+  assert.deepEqual(again(context.requestHash), { outcome: 'duplicate', revision });
+  assert.deepEqual(again('another payload'), {
     outcome: 'refused',
     refusal: { code: 'command_id_reused' },
   });
@@ -159,17 +239,26 @@ function judgeDuplicate(life: Life, command: AccountCommand, revision: number): 
       case 'PointsHeld':
         return command.kind === 'HoldPoints' && event.data.hold_id === command.hold.holdId;
       case 'HoldConfirmed':
-        return command.kind === 'ConfirmHold' && isNamed(life, event.data.hold_id, command.hold);
+        return (
+          command.kind === 'ConfirmHold' &&
+          isNamed(life, event.data.late_of ?? event.data.hold_id, command.hold)
+        );
       case 'HoldCanceled':
         return command.kind === 'CancelHold' && isNamed(life, event.data.hold_id, command.hold);
-      case 'BatchExpired':
       case 'RechargeReversed':
-      case 'HoldExtended':
+        return (
+          (command.kind === 'ReverseRecharge' || command.kind === 'Recharge') &&
+          event.data.source_ref === command.sourceRef
+        );
       case 'PointsRefunded':
+        return command.kind === 'CancelHold' && isNamed(life, event.data.hold_id, command.hold);
+      case 'MembershipGranted':
+        return command.kind === 'GrantMembership' && event.data.order_no === command.orderNo;
+      case 'BatchExpired':
+      case 'HoldExtended':
       case 'PointsAdjusted':
       case 'AccountFrozen':
       case 'AccountUnfrozen':
-      case 'MembershipGranted':
       case 'MembershipRevoked':
         return false;
       default:
@@ -189,6 +278,12 @@ function isNamed(life: Life, holdId: string, reference: HoldReference): boolean 
   );
 }
 
+const ASKS_FOR_POINTS: ReadonlySet<AccountCommand['kind']> = new Set([
+  'HoldPoints',
+  'Consume',
+  'Adjust',
+]);
+
 function judgeRefusal(
   life: Life,
   command: AccountCommand,
@@ -197,9 +292,8 @@ function judgeRefusal(
   const { code, details } = decision.refusal;
   const now = formatTime(Math.max(command.context.nowMs, life.account.lastEventMs));
   const available = life.auditor.available(now);
-  const asksForPoints = command.kind === 'HoldPoints' || command.kind === 'Consume';
   if (code === 'insufficient_points') {
-    assert(asksForPoints, 'a settlement was refused for points');
+    assert(ASKS_FOR_POINTS.has(command.kind), 'a settlement was refused for points');
     const told = Number(details?.['available']);
     const required = Number(details?.['required']);
     assert(available < required && told < required, 'refused although it could be afforded');
@@ -208,17 +302,24 @@ function judgeRefusal(
     if (command.context.watermarkMs === null) assert.equal(told, available);
     else assert(told >= available);
   }
+  if (code === 'account_frozen') assert(life.auditor.books.frozen, 'refused as frozen');
+  if (code === 'refund_exceeds_charge' && command.kind === 'RefundCharge') {
+    const refundable = Number(details?.['refundable']);
+    assert(refundable === 0 || (command.points ?? 0) > refundable, 'a refund that was possible');
+  }
   if (code === 'too_many_open_holds')
     assert(life.auditor.openHoldCount() >= command.context.limits.openHolds);
 }
 
 function judgeHistory(life: Life): void {
   const last = life.states.at(-1);
-  assert.equal(look(replay(life.events)), last?.look, 'replay gives another state');
+  const again = (events: readonly RecordedAccountEvent[]) =>
+    look(replay(events, life.rememberedIds));
+  assert.equal(again(life.events), last?.look, 'replay gives another state');
   const half = life.events.slice(0, Math.floor(life.events.length / 2));
   const then = life.states.find(({ account }) => account.revision === half.length - 1);
   if (then !== undefined)
-    assert.equal(look(replay(half)), then.look, 'replay of half gives another state');
+    assert.equal(again(half), then.look, 'replay of half gives another state');
   // Back and forth between versions, so that old ones are read after newer ones and the other way round.
   const { states } = life;
   for (let i = 0; i < STATES_READ_AGAIN; i++) {
@@ -251,6 +352,7 @@ function note(decision: Decision, seen: Map<string, number>): void {
   if (decision.outcome === 'duplicate') count('duplicate');
   if (decision.outcome === 'refused') count(decision.refusal.code);
   if (decision.outcome !== 'accepted') return;
+  if (decision.account.memory.forgottenThrough >= 0) count('forgotten');
   for (const { event } of decision.events) {
     count(`accepted ${event.type}`);
     if (event.type === 'HoldCanceled') count(event.data.reason);
@@ -258,5 +360,15 @@ function note(decision: Decision, seen: Map<string, number>): void {
     if ('debt_repaid' in event.data && event.data.debt_repaid.length > 0) count('debt repaid');
     if (event.type === 'HoldConfirmed' && event.data.debt_added > 0) count('debt');
     if (event.type === 'HoldConfirmed' && event.data.waived > 0) count('waived');
+    if (event.type === 'PointsHeld' && event.data.late_of !== undefined) count('late');
+    if (event.type === 'PointsHeld') count(event.data.charge_mode);
+    if (event.type === 'RechargeReversed' && event.data.debt_added > 0) count('reversal debt');
+    if (event.type === 'PointsAdjusted' && event.data.debt_added > 0) count('forced debt');
+    if (event.type === 'PointsRefunded') {
+      if (event.data.as_failure) count('failed and refunded');
+      if (event.data.debt_canceled > 0) count('debt canceled');
+      if (event.data.reopened.length > 0) count('reopened');
+      if (event.data.grace.length > 0) count('grace by refund');
+    }
   }
 }
