@@ -37,6 +37,8 @@ export type NatsReply = { data: Uint8Array; header: (name: string) => string | n
 export type Nats = {
   /** The library's connection, for the code of this package only. */
   connection: NatsConnection;
+  /** What may be listened to for answers begins with it. */
+  inboxPrefix: string;
   /** false while the link is down: a request would only wait for its timeout. */
   isConnected: () => boolean;
   /** One question, one answer. Throws NatsRequestError. */
@@ -107,6 +109,7 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
   const closed = Promise.race([closing, lost]).finally(() => (connected = false));
   return {
     connection,
+    inboxPrefix,
     isConnected: () => connected,
     request: (subject, data, { timeoutMs, headers }) => {
       if (!connected)
