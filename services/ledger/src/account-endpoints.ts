@@ -30,6 +30,8 @@ import { requestHash } from './request-hash.ts';
 export interface Caller {
   readonly client: string;
   readonly correlationId: string | null;
+  /** When the command was stored on its way, by the store's clock; null = it came at once. */
+  readonly receivedMs: number | null;
 }
 
 type CommandRequest<Verb extends AccountVerb> = Request<`cmd.${Verb}`>;
@@ -231,13 +233,14 @@ function contextOf(
   caller: Caller,
   deps: LedgerDeps,
 ): CommandContext {
+  const nowMs = deps.clock.now();
   return {
     commandId,
     requestHash: hash,
     client: caller.client,
     admin: deps.admins.has(caller.client),
-    nowMs: deps.clock.now(),
-    receivedMs: deps.clock.now(),
+    nowMs,
+    receivedMs: caller.receivedMs ?? nowMs,
     watermarkMs: deps.watermarkMs(),
     limits: limitsOf(deps),
   };

@@ -13,7 +13,8 @@ import type { LedgerDeps } from './ledger-deps.ts';
 import * as queries from './queries.ts';
 import { type Outcome, refused, toAnswer } from './reply.ts';
 
-type Handler<Name extends Endpoint> = (
+/** Decides one request; throws what the event store's port and the lanes throw. */
+export type Handler<Name extends Endpoint> = (
   body: Request<Name>,
   caller: Caller,
   deps: LedgerDeps,
@@ -79,6 +80,14 @@ export function createEndpoints(
   }));
 }
 
+/** How a request came, beside its body. */
+export interface Origin {
+  readonly client: string;
+  readonly header: (name: string) => string | null;
+  /** See `Caller.receivedMs`. */
+  readonly receivedMs: number | null;
+}
+
 async function handle<Name extends Endpoint>(
   endpoint: Name,
   handler: Handler<Name>,
@@ -96,7 +105,7 @@ async function handle<Name extends Endpoint>(
   return toAnswer(outcome, commandId);
 }
 
-async function answer<Name extends Endpoint>(
+function answer<Name extends Endpoint>(
   endpoint: Name,
   handler: Handler<Name>,
   body: Request<Name>,
@@ -105,12 +114,24 @@ async function answer<Name extends Endpoint>(
 ): Promise<Outcome> {
   const subject = parseSubject(request.subject);
   if (subject === null)
-    return refused('invalid_argument', { field: 'subject' }, 'the client name is not one');
-  const late = WITH_DEADLINE.has(endpoint)
-    ? judgeDeadline(request.header(DEADLINE_HEADER), deps)
-    : null;
+    return Promise.resolve(
+      refused('invalid_argument', { field: 'subject' }, 'the client name is not one'),
+    );
+  const origin = { client: subject.client, header: request.header, receivedMs: null };
+  return decideRequest(endpoint, handler, body, origin, deps);
+}
+
+/** What the handler says; operating failures come back as refusals. Throws only for a bug. */
+export async function decideRequest<Name extends Endpoint>(
+  endpoint: Name,
+  handler: Handler<Name>,
+  body: Request<Name>,
+  { client, header, receivedMs }: Origin,
+  deps: LedgerDeps,
+): Promise<Outcome> {
+  const late = WITH_DEADLINE.has(endpoint) ? judgeDeadline(header(DEADLINE_HEADER), deps) : null;
   if (late !== null) return late;
-  const correlationId = request.header(CORRELATION_HEADER);
+  const correlationId = header(CORRELATION_HEADER);
   if (correlationId !== null && !CORRELATION_ID.test(correlationId)) {
     return refused(
       'invalid_argument',
@@ -119,7 +140,7 @@ async function answer<Name extends Endpoint>(
     );
   }
   try {
-    return await handler(body, { client: subject.client, correlationId }, deps);
+    return await handler(body, { client, correlationId, receivedMs }, deps);
   } catch (error) {
     return outcomeOfError(error, deps);
   }
