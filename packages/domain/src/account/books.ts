@@ -85,7 +85,8 @@ export function openBooks(account: Account) {
     /** Moves points from batches to debts: both sides shrink, the balance stays. */
     repay(repayments: readonly DebtRepayment[]): void {
       for (const { debt_ref, batch_id, points } of repayments) {
-        if (debts[0]?.debtRef !== debt_ref)
+        const oldest = debts[0];
+        if (oldest?.debtRef !== debt_ref || oldest.points < points)
           throw new Error(`repayment of ${points} to ${debt_ref}, which is not the oldest debt`);
         fund(debt_ref, find(batch_id), points);
         change(batch_id, -points, 0);

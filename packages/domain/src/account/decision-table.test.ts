@@ -9,9 +9,11 @@ import {
   hold,
   openBook,
   recharge,
+  refund,
   sweep,
   uuidAt,
 } from '../testing/book.ts';
+import type { HoldTerms } from '../pricing/resolve-price.ts';
 import { HOUR_MS, MINUTE_MS } from '../time.ts';
 import type { CommandContext, HoldReference } from './commands.ts';
 import type { Decision } from './decide.ts';
@@ -20,7 +22,6 @@ import type { Decision } from './decide.ts';
  * What every settlement and every hold does to a hold in every state, under a new command id. A hold of 5 is asked
  * about; "dup" names the command whose answer is given again.
  */
-// A late confirm does not exist yet: for now an expired hold stays expired.
 const TABLE = `
   state                 | confirm same           | confirm other          | cancel                 | hold same              | hold other
   unknown               | hold_not_found         | hold_not_found         | tombstone              | PointsHeld             | PointsHeld
@@ -28,14 +29,17 @@ const TABLE = `
   open, overdue         | HoldConfirmed          | HoldConfirmed          | HoldCanceled           | dup of hold            | hold_id_reused
   confirmed             | dup of settlement      | hold_already_confirmed | hold_already_confirmed | hold_already_confirmed | hold_id_reused
   confirmed at 0        | dup of settlement      | hold_already_confirmed | hold_already_confirmed | hold_already_confirmed | hold_id_reused
+  confirmed, refunded   | dup of settlement      | hold_already_confirmed | hold_already_confirmed | hold_already_confirmed | hold_id_reused
   confirmed into debt   | dup of settlement      | hold_already_confirmed | hold_already_confirmed | hold_already_confirmed | hold_id_reused
   consumed              | dup of hold            | hold_already_confirmed | hold_already_confirmed | hold_id_reused         | hold_id_reused
   canceled (caller)     | hold_already_canceled  | hold_already_canceled  | dup of settlement      | hold_already_canceled  | hold_id_reused
   canceled (failed)     | hold_already_canceled  | hold_already_canceled  | dup of settlement      | hold_already_canceled  | hold_id_reused
   canceled (abort)      | hold_already_canceled  | hold_already_canceled  | dup of settlement      | hold_already_canceled  | hold_id_reused
+  canceled (pair)       | hold_already_canceled  | hold_already_canceled  | dup of settlement      | hold_already_canceled  | hold_id_reused
   canceled (admin)      | hold_already_canceled  | hold_already_canceled  | dup of settlement      | hold_already_canceled  | hold_id_reused
-  expired, < 24 h       | hold_expired           | hold_expired           | dup of settlement      | hold_expired           | hold_id_reused
+  expired, < 24 h       | late confirm           | late confirm           | dup of settlement      | hold_expired           | hold_id_reused
   expired, ≥ 24 h       | hold_expired           | hold_expired           | dup of settlement      | hold_expired           | hold_id_reused
+  late-confirmed        | dup of settlement      | hold_already_confirmed | hold_already_confirmed | hold_expired           | hold_id_reused
   tombstone             | hold_already_canceled  | hold_already_canceled  | dup of settlement      | hold_already_canceled  | hold_already_canceled
 `;
 
@@ -63,6 +67,11 @@ const STATES = {
   },
   confirmed: () => settled(placed(4), ({ book, holdId }) => confirm(book, holdId, 4)),
   'confirmed at 0': () => settled(placed(0), ({ book, holdId }) => confirm(book, holdId, 0)),
+  'confirmed, refunded': () => {
+    const given = STATES.confirmed();
+    expect(refund(given.book, given.holdId, 3).outcome).toBe('accepted');
+    return given;
+  },
   'confirmed into debt': () => settled(placed(50), ({ book, holdId }) => confirm(book, holdId, 50)),
   consumed: () => {
     const given = begin();
@@ -76,10 +85,16 @@ const STATES = {
     settled(placed(), ({ book, holdId }) => cancel(book, holdId, 'failed')),
   'canceled (abort)': () =>
     settled(placed(), ({ book, holdId }) => cancel(book, holdId, 'client_abort')),
+  'canceled (pair)': () =>
+    settled(placed(AMOUNT, { failurePolicy: 'charge_then_refund' }), ({ book, holdId }) =>
+      cancel(book, holdId, 'failed'),
+    ),
   'canceled (admin)': () =>
     settled(placed(), ({ book, holdId }) => cancel(book, holdId, 'admin', { admin: true })),
   'expired, < 24 h': () => expired(24 * HOUR_MS - 1),
   'expired, ≥ 24 h': () => expired(24 * HOUR_MS),
+  'late-confirmed': () =>
+    settled(expired(24 * HOUR_MS - 1 - MINUTE_MS), ({ book, holdId }) => confirm(book, holdId)),
   tombstone: () => settled(begin(), ({ book, holdId }) => cancel(book, holdId, 'client_abort')),
 };
 
@@ -105,12 +120,13 @@ function begin(confirmed = AMOUNT): Case {
   return { book, holdId: uuidAt(book.nowMs), holdRevision: -1, settlementRevision: -1, confirmed };
 }
 
-function placed(confirmed = AMOUNT): Case {
+function placed(confirmed = AMOUNT, terms: Partial<HoldTerms> = {}): Case {
   const given = begin(confirmed);
   const { book, holdId } = given;
   expireOneFirst(book);
   given.holdRevision = book.account.revision + 1;
-  expect(hold(book, AMOUNT, { holdId, context: PAYLOAD }).outcome).toBe('accepted');
+  const request = { holdId, context: PAYLOAD, terms: charged(AMOUNT, terms) };
+  expect(hold(book, AMOUNT, request).outcome).toBe('accepted');
   return given;
 }
 
@@ -176,6 +192,8 @@ function outcomeOf(decision: Decision, given: Case): string {
       const event = decision.events.find(
         (each) => each.event.type !== 'BatchExpired' && 'hold_id' in each.event.data,
       )?.event;
+      if (event?.type === 'PointsHeld' && event.data.late_of === given.holdId)
+        return 'late confirm';
       return event?.type === 'HoldCanceled' && event.data.reason === 'tombstone'
         ? 'tombstone'
         : (event?.type ?? 'nothing');
@@ -290,7 +308,7 @@ describe('decision table', () => {
     expect(confirm(confirmedHold.book, confirmedHold.holdId, 5)).toMatchObject({
       refusal: { details: { requested_amount: 4 } },
     });
-    const expiredHold = givenState('expired, < 24 h');
+    const expiredHold = givenState('expired, ≥ 24 h');
     expect(confirm(expiredHold.book, expiredHold.holdId)).toMatchObject({
       refusal: { details: { reason: 'expired' } },
     });

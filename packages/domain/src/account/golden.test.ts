@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest';
 import {
   type Book,
   START_MS,
-  confirm,
+  adjust,
   cancel,
+  confirm,
+  consume,
   eventsOf,
   hold,
   openBook,
   recharge,
+  refund,
+  reverseRecharge,
   sweep,
   uuidAt,
 } from '../testing/book.ts';
@@ -29,6 +33,7 @@ function given(
   const book: NamedBook = Object.assign(openBook(), { names: new Map<string, string>() });
   for (const [name, points, expires] of batches) {
     recharge(book, points, {
+      sourceRef: name,
       expiry: expires === null ? { kind: 'never' } : { kind: 'at', atMs: t(expires) },
     });
     book.names.set(last(book, 'PointsRecharged').batches[0]?.batch_id ?? '', name);
@@ -47,6 +52,13 @@ function named(
   allocations: readonly { batch_id: string; points: number }[],
 ): string {
   return allocations.map((part) => `${book.names.get(part.batch_id)}${part.points}`).join(' ');
+}
+
+/** Where the last refund went: `grace` for a new batch. */
+function returned(book: NamedBook): string {
+  return last(book, 'PointsRefunded')
+    .returns.map(({ to, points }) => `${book.names.get(to) ?? 'grace'}${points}`)
+    .join(' ');
 }
 
 function left(book: NamedBook): string {
@@ -122,8 +134,19 @@ describe('golden examples', () => {
     });
     expect(named(book, last(book, 'HoldConfirmed').allocations)).toBe('A6 A4');
     recharge(book, 5);
-    expect(last(book, 'PointsRecharged').debt_repaid).toMatchObject([{ debt_ref: id, points: 3 }]);
+    const { batches, debt_repaid } = last(book, 'PointsRecharged');
+    expect(debt_repaid).toMatchObject([{ debt_ref: id, points: 3 }]);
+    book.names.set(batches[0]?.batch_id ?? '', 'B');
     expect(book.account.balance).toBe(2);
+    refund(book, id, 8);
+    expect(returned(book)).toBe('B3 A5');
+    expect(book.account.balance).toBe(10);
+    expect(refund(book, id, 6)).toMatchObject({
+      refusal: { code: 'refund_exceeds_charge', details: { refundable: 5 } },
+    });
+    refund(book, id, 5);
+    expect(book.account.balance).toBe(15);
+    expect(left(book)).toBe('A10 B5');
     audited(book);
   });
 
@@ -211,6 +234,74 @@ describe('golden examples', () => {
     expect(last(book, 'HoldCanceled').debt_repaid).toMatchObject([{ debt_ref: h1, points: 3 }]);
     expect(last(book, 'BatchExpired').points).toBe(2);
     expect(book.account).toMatchObject({ balance: 0, debt: 0 });
+    audited(book);
+  });
+
+  it('11: a refund into a batch that ran out comes back as grace', () => {
+    const book = given(['A', 5, 50], ['B', 5, null]);
+    consume(book, 10);
+    const id = last(book, 'HoldConfirmed').hold_id;
+    book.nowMs = t(55);
+    refund(book, id, 7);
+    expect(returned(book)).toBe('B5 grace2');
+    expect(book.account.balance).toBe(7);
+    book.nowMs = t(57);
+    refund(book, id);
+    expect(returned(book)).toBe('grace3');
+    expect(book.account.balance).toBe(10);
+    expect(last(book, 'PointsRefunded').refunded_total).toBe(10);
+    audited(book);
+  });
+
+  it('12: a reversal takes its own points first, and a refund repays its debt', () => {
+    const book = given(['A', 10, null], ['B', 5, null]);
+    consume(book, 6);
+    const id = last(book, 'HoldConfirmed').hold_id;
+    reverseRecharge(book, 'A');
+    const reversed = last(book, 'RechargeReversed');
+    expect(named(book, reversed.allocations)).toBe('A4 B5');
+    expect(reversed).toMatchObject({ points: 10, debt_added: 1, balance_after: -1 });
+    refund(book, id, 6);
+    expect(returned(book)).toBe('A6');
+    expect(last(book, 'PointsRefunded').debt_repaid).toMatchObject([
+      { debt_ref: 'reversal:A', points: 1 },
+    ]);
+    expect(book.account.balance).toBe(5);
+    audited(book);
+  });
+
+  it('13: what has expired of a recharge is not owed', () => {
+    const book = given(['A', 10, 50]);
+    consume(book, 3);
+    book.nowMs = t(60);
+    reverseRecharge(book, 'A');
+    expect(last(book, 'BatchExpired').points).toBe(7);
+    expect(last(book, 'RechargeReversed')).toMatchObject({
+      points: 3,
+      expired_not_owed: 7,
+      allocations: [],
+      debt_added: 3,
+    });
+    expect(book.account.debt).toBe(3);
+    audited(book);
+  });
+
+  it('14: adjustments down stop at what is there unless forced; up repays', () => {
+    const book = given(['A', 5, 50], ['B', 5, null]);
+    adjust(book, -7);
+    expect(named(book, last(book, 'PointsAdjusted').allocations)).toBe('A5 B2');
+    expect(adjust(book, -7)).toMatchObject({
+      refusal: {
+        code: 'insufficient_points',
+        details: { required: 7, available: 3, balance: 3, shortfall: 4 },
+      },
+    });
+    adjust(book, -7, { forced: true });
+    expect(named(book, last(book, 'PointsAdjusted').allocations)).toBe('B3');
+    expect(last(book, 'PointsAdjusted').debt_added).toBe(4);
+    adjust(book, 10);
+    expect(last(book, 'PointsAdjusted').debt_repaid).toMatchObject([{ points: 4 }]);
+    expect(book.account.balance).toBe(6);
     audited(book);
   });
 });
