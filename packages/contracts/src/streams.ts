@@ -18,6 +18,13 @@ export function accountStream(accountId: string): string {
   return ACCOUNT_PREFIX + checked(accountId);
 }
 
+const ACCOUNT_SNAPSHOT_PREFIX = 'accountSnapshot-';
+
+/** The cache beside an account's stream, by that stream's name. No reader of events looks at it. */
+export function accountSnapshotStream(stream: string): string {
+  return ACCOUNT_SNAPSHOT_PREFIX + stream.slice(ACCOUNT_PREFIX.length);
+}
+
 /** Throws RangeError when `modelId` is not an id. */
 export function aiModelStream(modelId: string): string {
   return AI_MODEL_PREFIX + checked(modelId);

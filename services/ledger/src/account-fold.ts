@@ -1,5 +1,12 @@
 import { decodeStoredEvent, encodeMetadata } from '@points/contracts/stored-events';
+import { accountSnapshotStream } from '@points/contracts/streams';
 import { type Account, freshAccount } from '@points/domain/account/account';
+import {
+  ACCOUNT_FOLD_VERSION,
+  type AccountSnapshot,
+  decodeAccount,
+  encodeAccount,
+} from '@points/domain/account/account-snapshot';
 import { evolve } from '@points/domain/account/evolve';
 import type { RecordedAccountEvent } from '@points/domain/account/events';
 import type { JsonObject } from '@points/event-store/event-log';
@@ -14,7 +21,25 @@ export const ACCOUNT_FOLD: LaneFold<Account> = {
     if (decoded.category !== 'account') throw new Error(`${stored.stream} is not an account`);
     return evolve(account, decoded);
   },
+  snapshots: {
+    stream: accountSnapshotStream,
+    version: ACCOUNT_FOLD_VERSION,
+    encode(account) {
+      for (const rememberedIds of SNAPSHOT_REMEMBERED_IDS) {
+        const json = toJson(encodeAccount(account, rememberedIds));
+        if (Buffer.byteLength(JSON.stringify(json)) <= SNAPSHOT_MAX_BYTES) return json;
+      }
+      return null;
+    },
+    // Its version says that `encodeAccount` has made it.
+    decode: (json) => decodeAccount(json as unknown as AccountSnapshot),
+  },
 };
+
+/** Newest ids that a snapshot holds: the most that fit. The others are looked up in the log when they are asked for. */
+const SNAPSHOT_REMEMBERED_IDS = [2_000, 500, 0];
+/** Leaves room for what goes around it: 512 KiB in all. */
+const SNAPSHOT_MAX_BYTES = 500 * 1_024;
 
 /** Who caused an event and why, for its metadata. */
 export interface Cause {
