@@ -7,9 +7,12 @@ import type { TestDatabase } from './testing/test-database.ts';
 
 const TABLES = [
   'ai_models',
+  'memberships',
   'point_batches',
   'point_commands',
   'point_holds',
+  'point_sources',
+  'point_tombstones',
   'point_transactions',
   'projection_checkpoints',
   'schema_migrations',
@@ -70,7 +73,7 @@ describe('migrate', () => {
     });
     expect(
       await database.query('select count(*)::int as done from read.schema_migrations'),
-    ).toEqual([{ done: 1 }]);
+    ).toEqual([{ done: 2 }]);
   });
 
   it('refuses a database that a newer version has used, and changes nothing', async () => {

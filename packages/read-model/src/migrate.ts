@@ -2,12 +2,16 @@ import { sql } from 'kysely';
 import type { Kysely, Transaction } from 'kysely';
 import { APP_SCHEMA } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger-tables.ts';
+import { everyAccountEvent } from './migrations/0002-every-account-event.ts';
 
 /** SQL that runs with its schema first in the search_path, so that it names no schema. */
 export type Migration = ReturnType<typeof sql>;
 
 /** In order. Names are kept in the database: never renamed, never removed, never edited once released. */
-const READ_MIGRATIONS: Migrations = { '0001-ledger-tables': ledgerTables };
+const READ_MIGRATIONS: Migrations = {
+  '0001-ledger-tables': ledgerTables,
+  '0002-every-account-event': everyAccountEvent,
+};
 
 /** State that a rebuild never touches; nothing is kept there yet. */
 const APP_MIGRATIONS: Migrations = {};

@@ -12,7 +12,10 @@ export interface ReadTables {
   point_batches: PointBatchesTable;
   point_transactions: PointTransactionsTable;
   point_holds: PointHoldsTable;
+  point_tombstones: PointTombstonesTable;
+  point_sources: PointSourcesTable;
   point_commands: PointCommandsTable;
+  memberships: MembershipsTable;
   ai_models: AiModelsTable;
   projection_checkpoints: ProjectionCheckpointsTable;
 }
@@ -30,13 +33,19 @@ export interface UserPointsTable {
   /** Generated: balance − held. */
   available: Generated<number>;
   debt: number;
+  /** Paid, bonus and imported points, less what was taken back of them. */
   total_recharged: number;
+  /** Rewarded points, less what was taken back of them. */
   total_rewarded: number;
+  /** Points that were taken back of recharges and rewards: they are no longer in the two totals above. */
+  total_reversed: Generated<number>;
+  /** Signed. */
   total_adjusted: number;
   total_consumed: number;
   total_refunded: number;
   total_expired: number;
   next_expires_at: NullableTime;
+  /** Since when no hold is accepted; null = not frozen. */
   frozen_at: NullableTime;
   /** Revision of the last applied event of `account-<user_id>`. */
   ledger_version: number;
@@ -51,12 +60,18 @@ export interface PointBatchesTable {
   points: number;
   remaining: number;
   held: number;
+  /** Points of this batch that were not used in time. */
+  expired: Generated<number>;
   expires_at: NullableTime;
+  /** The recharge that the points came with, also of a grace batch; null for adjustments. */
   source_ref: string | null;
+  /** The batch that a grace batch continues. */
+  origin_batch_id: string | null;
   created_at: Time;
   expired_at: NullableTime;
 }
 
+/** A reversal is a negative row of what it takes back: `recharge` or `reward`. */
 export type TransactionType =
   | 'recharge'
   | 'consume'
@@ -97,6 +112,9 @@ export interface PointHoldsTable {
   user_id: string;
   amount: number;
   actual_amount: number | null;
+  /** Points given back of the charge. */
+  refunded: Generated<number>;
+  /** `canceled` is also what was charged and refunded in one append because the work failed. */
   status: 'pending' | 'confirmed' | 'canceled';
   source_type: string | null;
   model: string | null;
@@ -114,15 +132,69 @@ export interface PointHoldsTable {
   allocations: Json<readonly { batch_id: string; points: number }[]>;
   expires_at: Time;
   reason: string | null;
+  /** The expired hold that this one was placed and confirmed for. */
+  late_of: string | null;
+  /** The hold that was confirmed in place of this expired one. */
+  late_hold_id: string | null;
   /** Revision of the PointsHeld event. */
   revision: number;
+  /** Revision of the first event of the command that settled it: where that command's answer stands. */
+  settled_revision: number | null;
+  /**
+   * Revisions, rising, of all events of the account that concern this hold: it was placed, extended, settled or refunded, a
+   * late confirm came for it, or its debt was repaid.
+   */
+  revisions: ColumnType<number[], string | undefined, string>;
   created_at: Time;
   settled_at: NullableTime;
+}
+
+/** Holds that were canceled before they came; when they come they are refused. */
+export interface PointTombstonesTable {
+  user_id: string;
+  hold_id: string;
+  request_hash: string;
+  /** Revision of the command's first event. */
+  revision: number;
+}
+
+/** Where points come from: recharges, rewards and imports, for ever. */
+export interface PointSourcesTable {
+  user_id: string;
+  /** Unique in the account over all sources. */
+  source_ref: string;
+  source: 'order' | 'reward' | 'admin' | 'import';
+  order_no: string | null;
+  request_hash: string;
+  /** Revision of the command's first event. */
+  revision: number;
+  /** The same of the command that took it back. */
+  reversed_revision: number | null;
+  /**
+   * Revisions, rising, of all events of the account that concern it: it came, points of its batches or of the grace
+   * batches that continue them expired, it was taken back.
+   */
+  revisions: ColumnType<number[], string, string>;
 }
 
 export interface PointCommandsTable {
   account_id: string;
   command_id: string;
+  request_hash: string;
+  /** Revision of the command's first event. */
+  revision: number;
+}
+
+/** Granted periods. The present one: `start_date <= now() and now() < end_date and revoked_at is null`. */
+export interface MembershipsTable {
+  user_id: string;
+  /** Unique in the account. */
+  order_no: string;
+  membership_type: string;
+  start_date: Time;
+  /** As granted, whether or not it was revoked before. */
+  end_date: Time;
+  revoked_at: NullableTime;
   request_hash: string;
   /** Revision of the command's first event. */
   revision: number;

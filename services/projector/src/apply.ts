@@ -1,16 +1,14 @@
 import { decodeStoredEvent, UnreadableEventError } from '@points/contracts/stored-events';
 import type { StoredEvent } from '@points/event-store/event-log';
 import type { ReadTables } from '@points/read-model/tables';
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { advanceCheckpoint, announcePosition } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { project } from './projections.ts';
 import type { PlacedEvent } from './projections.ts';
-import { ACCOUNTS, BATCHES, COMMANDS, HOLDS, MODELS, TRANSACTIONS } from './rows.ts';
 import { readRows, writeRows } from './table-rows.ts';
-import { createTouched } from './touched.ts';
-import { batchKey, createWorkingSet, holdKey, ProjectionError } from './working-set.ts';
-import type { WorkingSet } from './working-set.ts';
+import { loadTouched, saveChanged } from './touched-rows.ts';
+import { ProjectionError } from './working-set.ts';
 
 /** An event that cannot be applied. Nothing after it may be, or every number from here on would be wrong. */
 export class StoppedError extends Error {
@@ -70,9 +68,9 @@ async function commit(
     await advanceCheckpoint(transaction, checkpoint, next);
     if (announce) await announcePosition(transaction, next.position);
     if (placed.length === 0) return;
-    const set = await load(transaction, placed);
+    const set = await loadTouched((...what) => readRows(transaction, ...what), placed);
     for (const each of placed) project(set, each);
-    await save(transaction, set);
+    await saveChanged((...what) => writeRows(transaction, ...what), set);
   });
   return next;
 }
@@ -80,40 +78,6 @@ async function commit(
 function place(stored: StoredEvent): PlacedEvent {
   const ledgerEvent = decodeStoredEvent(stored);
   return { ledgerEvent, eventId: stored.id, position: stored.position, revision: stored.revision };
-}
-
-/** Reads all rows that the events touch. */
-async function load(
-  transaction: Transaction<ReadTables>,
-  placed: readonly PlacedEvent[],
-): Promise<WorkingSet> {
-  const set = createWorkingSet();
-  const touched = createTouched();
-  for (const { ledgerEvent } of placed) touched.add(ledgerEvent);
-  for (const row of await readRows(transaction, ACCOUNTS, touched.accounts())) {
-    set.accounts.load(row.user_id, row);
-  }
-  for (const row of await readRows(transaction, MODELS, touched.models())) {
-    set.models.load(row.model_id, row);
-  }
-  for (const row of await readRows(transaction, HOLDS, touched.holds())) {
-    set.holds.load(holdKey(row.user_id, row.hold_id), row);
-    for (const pin of row.allocations) touched.addBatch(row.user_id, pin.batch_id);
-  }
-  for (const row of await readRows(transaction, BATCHES, touched.batches())) {
-    set.batches.load(batchKey(row.user_id, row.batch_id), row);
-  }
-  return set;
-}
-
-/** Batches before accounts: an account's next expiry is worked out from its batches. */
-async function save(transaction: Transaction<ReadTables>, set: WorkingSet): Promise<void> {
-  await writeRows(transaction, BATCHES, set.batches.changed());
-  await writeRows(transaction, ACCOUNTS, set.accounts.changed());
-  await writeRows(transaction, HOLDS, set.holds.changed());
-  await writeRows(transaction, TRANSACTIONS, set.transactions);
-  await writeRows(transaction, COMMANDS, set.commands);
-  await writeRows(transaction, MODELS, set.models.changed());
 }
 
 /** SQLSTATE classes that blame the data: 21 cardinality, 22 data exception, 23 integrity constraint, 54 limit exceeded. */

@@ -76,7 +76,13 @@ describe('what cannot follow is refused', () => {
 });
 
 function actualAccount(set: WorkingSet, accountId: string) {
-  const { user_id: _, id: __, updated_at: ___, ...row } = set.accounts.change(accountId);
+  const {
+    user_id: _,
+    id: __,
+    updated_at: ___,
+    frozen_at: ____,
+    ...row
+  } = set.accounts.change(accountId);
   const own = <Row extends { user_id: string }>(rows: Row[]) =>
     rows.filter((each) => each.user_id === accountId);
   return {

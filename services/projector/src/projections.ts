@@ -9,18 +9,24 @@ import { ignored } from './projections/account-projection.ts';
 import { batches } from './projections/batches.ts';
 import { commands } from './projections/commands.ts';
 import { holds } from './projections/holds.ts';
+import { memberships } from './projections/memberships.ts';
 import { models } from './projections/models.ts';
 import type { ModelData, ModelPlace } from './projections/models.ts';
+import { sources } from './projections/sources.ts';
+import { tombstones } from './projections/tombstones.ts';
 import { transactions } from './projections/transactions.ts';
 import { userPoints } from './projections/user-points.ts';
 import type { WorkingSet } from './working-set.ts';
 
-/** In this order for each event: the account's row first, for it refuses gaps; holds before what looks at them. */
+/** In this order for each event: the account's row first, for it refuses gaps; holds and batches before what looks at them. */
 const ACCOUNT_PROJECTIONS: readonly AccountProjection[] = [
   userPoints,
   commands,
   holds,
+  tombstones,
   batches,
+  sources,
+  memberships,
   transactions,
 ];
 

@@ -1,4 +1,9 @@
-import type { ChargeMode, BatchKind, Allocation } from '@points/domain/account/events';
+import type {
+  Allocation,
+  BatchKind,
+  ChargeMode,
+  RechargeSource,
+} from '@points/domain/account/events';
 import type { TransactionType } from '@points/read-model/tables';
 
 /** A time as an event has it (ISO-8601 UTC) or as PostgreSQL gave it back. */
@@ -12,10 +17,12 @@ export interface AccountRow {
   debt: number;
   total_recharged: number;
   total_rewarded: number;
+  total_reversed: number;
   total_adjusted: number;
   total_consumed: number;
   total_refunded: number;
   total_expired: number;
+  frozen_at: Time | null;
   ledger_version: number;
   updated_at: Time;
 }
@@ -28,8 +35,10 @@ export interface BatchRow {
   points: number;
   remaining: number;
   held: number;
+  expired: number;
   expires_at: Time | null;
   source_ref: string | null;
+  origin_batch_id: string | null;
   created_at: Time;
   expired_at: Time | null;
 }
@@ -63,6 +72,7 @@ export interface HoldRow {
   record_id: number;
   amount: number;
   actual_amount: number | null;
+  refunded: number;
   status: 'pending' | 'confirmed' | 'canceled';
   source_type: string | null;
   model: string | null;
@@ -77,9 +87,44 @@ export interface HoldRow {
   allocations: readonly Allocation[];
   expires_at: Time;
   reason: string | null;
+  late_of: string | null;
+  late_hold_id: string | null;
   revision: number;
+  settled_revision: number | null;
+  /** Rising. */
+  readonly revisions: number[];
   created_at: Time;
   settled_at: Time | null;
+}
+
+export interface TombstoneRow {
+  user_id: string;
+  hold_id: string;
+  request_hash: string;
+  revision: number;
+}
+
+export interface SourceRow {
+  user_id: string;
+  source_ref: string;
+  source: RechargeSource;
+  order_no: string | null;
+  request_hash: string;
+  revision: number;
+  reversed_revision: number | null;
+  /** Rising. */
+  readonly revisions: number[];
+}
+
+export interface MembershipRow {
+  user_id: string;
+  order_no: string;
+  membership_type: string;
+  start_date: Time;
+  end_date: Time;
+  revoked_at: Time | null;
+  request_hash: string;
+  revision: number;
 }
 
 export interface CommandRow {
@@ -139,10 +184,12 @@ export const ACCOUNTS: TableSpec<AccountRow> = {
     debt: 'bigint',
     total_recharged: 'bigint',
     total_rewarded: 'bigint',
+    total_reversed: 'bigint',
     total_adjusted: 'bigint',
     total_consumed: 'bigint',
     total_refunded: 'bigint',
     total_expired: 'bigint',
+    frozen_at: 'timestamptz',
     ledger_version: 'bigint',
     updated_at: 'timestamptz',
   },
@@ -165,8 +212,10 @@ export const BATCHES: TableSpec<BatchRow> = {
     points: 'bigint',
     remaining: 'bigint',
     held: 'bigint',
+    expired: 'bigint',
     expires_at: 'timestamptz',
     source_ref: 'text',
+    origin_batch_id: 'text',
     created_at: 'timestamptz',
     expired_at: 'timestamptz',
   },
@@ -210,6 +259,7 @@ export const HOLDS: TableSpec<HoldRow> = {
     record_id: 'bigint',
     amount: 'bigint',
     actual_amount: 'bigint',
+    refunded: 'bigint',
     status: 'text',
     source_type: 'text',
     model: 'text',
@@ -224,9 +274,53 @@ export const HOLDS: TableSpec<HoldRow> = {
     allocations: 'jsonb',
     expires_at: 'timestamptz',
     reason: 'text',
+    late_of: 'text',
+    late_hold_id: 'text',
     revision: 'bigint',
+    settled_revision: 'bigint',
+    revisions: 'jsonb',
     created_at: 'timestamptz',
     settled_at: 'timestamptz',
+  },
+};
+
+export const TOMBSTONES: TableSpec<TombstoneRow> = {
+  table: 'point_tombstones',
+  key: ['user_id', 'hold_id'],
+  // As of commands.
+  existing: 'keep',
+  columns: { user_id: 'text', hold_id: 'text', request_hash: 'text', revision: 'bigint' },
+};
+
+export const SOURCES: TableSpec<SourceRow> = {
+  table: 'point_sources',
+  key: ['user_id', 'source_ref'],
+  existing: 'update',
+  columns: {
+    user_id: 'text',
+    source_ref: 'text',
+    source: 'text',
+    order_no: 'text',
+    request_hash: 'text',
+    revision: 'bigint',
+    reversed_revision: 'bigint',
+    revisions: 'jsonb',
+  },
+};
+
+export const MEMBERSHIPS: TableSpec<MembershipRow> = {
+  table: 'memberships',
+  key: ['user_id', 'order_no'],
+  existing: 'update',
+  columns: {
+    user_id: 'text',
+    order_no: 'text',
+    membership_type: 'text',
+    start_date: 'timestamptz',
+    end_date: 'timestamptz',
+    revoked_at: 'timestamptz',
+    request_hash: 'text',
+    revision: 'bigint',
   },
 };
 
@@ -260,4 +354,14 @@ export const MODELS: TableSpec<ModelRow> = {
   },
 };
 
-export const ALL_TABLES = [ACCOUNTS, BATCHES, TRANSACTIONS, HOLDS, COMMANDS, MODELS] as const;
+export const ALL_TABLES = [
+  ACCOUNTS,
+  BATCHES,
+  TRANSACTIONS,
+  HOLDS,
+  TOMBSTONES,
+  SOURCES,
+  COMMANDS,
+  MEMBERSHIPS,
+  MODELS,
+] as const;

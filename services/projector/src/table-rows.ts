@@ -5,22 +5,23 @@ import type { TableSpec } from './rows.ts';
 
 type Db = Transaction<ReadTables>;
 
-/** Reads the rows with these keys, in one statement. Keys that are not there are left out. */
+/** Reads the rows whose `by` columns are these, in one statement. Keys that are not there are left out. */
 export async function readRows<Row>(
   db: Db,
   spec: TableSpec<Row>,
   keys: readonly (readonly string[])[],
+  by: readonly (keyof Row & string)[] = spec.key,
 ): Promise<Row[]> {
   if (keys.length === 0) return [];
   const columns = columnsOf(spec).map(([name, type]) =>
     type === 'position' ? `t.${name}::text as ${name}` : `t.${name}`,
   );
-  const key = spec.key.join();
+  const key = by.join();
   const text = `
     select ${columns.join()}
-    from unnest(${spec.key.map((_, place) => `$${place + 1}::text[]`).join()}) as k(${key})
+    from unnest(${by.map((_, place) => `$${place + 1}::text[]`).join()}) as k(${key})
     join ${spec.table} t using (${key})`;
-  const values = spec.key.map((_, place) => keys.map((parts) => parts[place]));
+  const values = by.map((_, place) => keys.map((parts) => parts[place]));
   const { rows } = await db.executeQuery<Row>(CompiledQuery.raw(text, values));
   return rows;
 }

@@ -3,7 +3,10 @@ import type {
   BatchRow,
   CommandRow,
   HoldRow,
+  MembershipRow,
   ModelRow,
+  SourceRow,
+  TombstoneRow,
   TransactionRow,
 } from './rows.ts';
 
@@ -15,8 +18,13 @@ export interface WorkingSet {
   readonly batches: Rows<BatchRow>;
   /** By `holdKey`. */
   readonly holds: Rows<HoldRow>;
+  /** By `sourceKey`. */
+  readonly sources: Rows<SourceRow>;
+  /** By `membershipKey`. */
+  readonly memberships: Rows<MembershipRow>;
   /** By model id. */
   readonly models: Rows<ModelRow>;
+  readonly tombstones: TombstoneRow[];
   readonly transactions: TransactionRow[];
   readonly commands: CommandRow[];
 }
@@ -29,6 +37,7 @@ export interface Rows<Row> {
   change(key: string): Row;
   /** Throws ProjectionError when there is one already. */
   add(key: string, row: Row): void;
+  keys(): Iterable<string>;
   changed(): Row[];
 }
 
@@ -42,19 +51,30 @@ export function createWorkingSet(): WorkingSet {
     accounts: createRows('account'),
     batches: createRows('batch'),
     holds: createRows('hold'),
+    sources: createRows('source'),
+    memberships: createRows('membership'),
     models: createRows('model'),
+    tombstones: [],
     transactions: [],
     commands: [],
   };
 }
 
-/** No id has a blank in it, so two pairs of ids never give the same key. */
+/** An account id has no blank in it, so two pairs of ids never give the same key. */
 export function batchKey(accountId: string, batchId: string): string {
   return `${accountId} ${batchId}`;
 }
 
 export function holdKey(accountId: string, holdId: string): string {
   return `${accountId} ${holdId}`;
+}
+
+export function sourceKey(accountId: string, sourceRef: string): string {
+  return `${accountId} ${sourceRef}`;
+}
+
+export function membershipKey(accountId: string, orderNo: string): string {
+  return `${accountId} ${orderNo}`;
 }
 
 function createRows<Row>(what: string): Rows<Row> {
@@ -74,6 +94,7 @@ function createRows<Row>(what: string): Rows<Row> {
       rows.set(key, row);
       changed.add(row);
     },
+    keys: () => rows.keys(),
     changed: () => [...changed],
   };
 }

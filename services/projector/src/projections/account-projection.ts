@@ -26,3 +26,8 @@ export interface AccountPlace {
   readonly revision: number;
   readonly context: EventContext;
 }
+
+/** Revision of the first event of the same command: where the command's answer stands. */
+export function firstRevision({ revision, context }: AccountPlace): number {
+  return revision - context.index;
+}

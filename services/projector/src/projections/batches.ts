@@ -1,4 +1,4 @@
-import type { Allocation } from '@points/domain/account/events';
+import type { Allocation, GraceBatch, PointsRefunded } from '@points/domain/account/events';
 import type { BatchRow } from '../rows.ts';
 import { batchKey, holdKey, ProjectionError } from '../working-set.ts';
 import type { WorkingSet } from '../working-set.ts';
@@ -7,14 +7,6 @@ import type { AccountPlace, AccountProjection } from './account-projection.ts';
 
 /** `point_batches`: what is left of each batch, and how much of that is pinned by open holds. */
 export const batches: AccountProjection = {
-  RechargeReversed: ignored,
-  HoldExtended: ignored,
-  PointsRefunded: ignored,
-  PointsAdjusted: ignored,
-  AccountFrozen: ignored,
-  AccountUnfrozen: ignored,
-  MembershipGranted: ignored,
-  MembershipRevoked: ignored,
   PointsRecharged(set, data, place) {
     data.batches.forEach((batch, ordinal) => {
       add(set, place, {
@@ -24,6 +16,7 @@ export const batches: AccountProjection = {
         points: batch.points,
         expires_at: batch.expires_at,
         source_ref: data.source_ref,
+        origin_batch_id: null,
       });
     });
     take(set, place, data.debt_repaid);
@@ -40,24 +33,55 @@ export const batches: AccountProjection = {
     if (data.reason === 'tombstone') return;
     unpin(set, place, data.hold_id);
     take(set, place, data.debt_repaid);
-    data.grace.forEach((grace, ordinal) => {
-      // Moved, not made: what the new batch has the old one loses.
-      const origin = change(set, place.accountId, grace.origin_batch_id, -grace.points, 0);
-      add(set, place, {
-        batch_id: grace.batch_id,
-        id: rowId(place, ordinal),
-        kind: 'grace',
-        points: grace.points,
-        expires_at: grace.expires_at,
-        source_ref: origin.source_ref,
-      });
-    });
+    // Moved, not made: what the new batch has the old one loses.
+    for (const { origin_batch_id, points } of data.grace)
+      change(set, place.accountId, origin_batch_id, -points, 0);
+    addGrace(set, place, data.grace);
   },
   BatchExpired(set, data, { accountId, context }) {
     const batch = change(set, accountId, data.batch_id, -data.points, 0);
+    batch.expired += data.points;
     batch.expired_at ??= context.occurred_at;
   },
+  RechargeReversed(set, data, place) {
+    take(set, place, data.allocations);
+  },
+  HoldExtended: ignored,
+  PointsRefunded(set, data, place) {
+    for (const { batch_id, points } of returnedTo(data))
+      change(set, place.accountId, batch_id, points, 0);
+    addGrace(set, place, data.grace);
+    take(set, place, data.debt_repaid);
+  },
+  PointsAdjusted(set, data, place) {
+    if (data.batch !== null) {
+      const { batch_id, kind, points, expires_at } = data.batch;
+      add(set, place, {
+        batch_id,
+        id: rowId(place, 0),
+        kind,
+        points,
+        expires_at,
+        source_ref: null,
+        origin_batch_id: null,
+      });
+    }
+    take(set, place, data.allocations);
+    take(set, place, data.debt_repaid);
+  },
+  AccountFrozen: ignored,
+  AccountUnfrozen: ignored,
+  MembershipGranted: ignored,
+  MembershipRevoked: ignored,
 };
+
+/** What a refund gave back to batches that were there before it. */
+export function returnedTo({ returns, grace }: PointsRefunded): Allocation[] {
+  const added = new Set(grace.map(({ batch_id }) => batch_id));
+  return returns
+    .filter(({ to }) => to !== 'debt' && !added.has(to))
+    .map(({ to, points }) => ({ batch_id: to, points }));
+}
 
 function take(set: WorkingSet, { accountId }: AccountPlace, parts: readonly Allocation[]): void {
   for (const { batch_id, points } of parts) change(set, accountId, batch_id, -points, 0);
@@ -81,16 +105,31 @@ function change(
   return batch;
 }
 
+function addGrace(set: WorkingSet, place: AccountPlace, grace: readonly GraceBatch[]): void {
+  grace.forEach(({ batch_id, points, expires_at, origin_batch_id, source_ref }, ordinal) => {
+    add(set, place, {
+      batch_id,
+      id: rowId(place, ordinal),
+      kind: 'grace',
+      points,
+      expires_at,
+      source_ref: source_ref ?? null,
+      origin_batch_id,
+    });
+  });
+}
+
 function add(
   set: WorkingSet,
   { accountId, context }: AccountPlace,
-  batch: Pick<BatchRow, 'batch_id' | 'id' | 'kind' | 'points' | 'expires_at' | 'source_ref'>,
+  batch: Omit<BatchRow, 'user_id' | 'remaining' | 'held' | 'expired' | 'created_at' | 'expired_at'>,
 ): void {
   set.batches.add(batchKey(accountId, batch.batch_id), {
     ...batch,
     user_id: accountId,
     remaining: batch.points,
     held: 0,
+    expired: 0,
     created_at: context.occurred_at,
     expired_at: null,
   });

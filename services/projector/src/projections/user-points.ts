@@ -1,35 +1,11 @@
 import type { BalanceFields } from '@points/domain/account/events';
 import type { AccountRow } from '../rows.ts';
-import { ProjectionError } from '../working-set.ts';
+import { ProjectionError, sourceKey } from '../working-set.ts';
 import type { WorkingSet } from '../working-set.ts';
 import type { AccountPlace, AccountProjection } from './account-projection.ts';
 
 /** `user_points`: one row per account, its balance and the totals that make it. */
 export const userPoints: AccountProjection = {
-  RechargeReversed(set, data, place) {
-    moved(set, data, place);
-  },
-  HoldExtended(set, data, place) {
-    moved(set, data, place);
-  },
-  PointsRefunded(set, data, place) {
-    moved(set, data, place);
-  },
-  PointsAdjusted(set, data, place) {
-    moved(set, data, place);
-  },
-  AccountFrozen(set, data, place) {
-    moved(set, data, place);
-  },
-  AccountUnfrozen(set, data, place) {
-    moved(set, data, place);
-  },
-  MembershipGranted(set, data, place) {
-    moved(set, data, place);
-  },
-  MembershipRevoked(set, data, place) {
-    moved(set, data, place);
-  },
   PointsRecharged(set, data, place) {
     const account = moved(set, data, place);
     const points = data.balance_after - data.balance_before;
@@ -49,6 +25,35 @@ export const userPoints: AccountProjection = {
   },
   BatchExpired(set, data, place) {
     moved(set, data, place).total_expired += data.points;
+  },
+  // What was taken back counts as never given: a total is the sum of its rows in the statement.
+  RechargeReversed(set, data, place) {
+    const account = moved(set, data, place);
+    const { source } = set.sources.change(sourceKey(place.accountId, data.source_ref));
+    account.total_reversed += data.points;
+    if (source === 'reward') account.total_rewarded -= data.points;
+    else account.total_recharged -= data.points;
+  },
+  HoldExtended(set, data, place) {
+    moved(set, data, place);
+  },
+  PointsRefunded(set, data, place) {
+    moved(set, data, place).total_refunded += data.points;
+  },
+  PointsAdjusted(set, data, place) {
+    moved(set, data, place).total_adjusted += data.delta;
+  },
+  AccountFrozen(set, data, place) {
+    moved(set, data, place).frozen_at ??= place.context.occurred_at;
+  },
+  AccountUnfrozen(set, data, place) {
+    moved(set, data, place).frozen_at = null;
+  },
+  MembershipGranted(set, data, place) {
+    moved(set, data, place);
+  },
+  MembershipRevoked(set, data, place) {
+    moved(set, data, place);
   },
 };
 
@@ -90,10 +95,12 @@ function newAccount({ accountId, position, context }: AccountPlace): AccountRow 
     debt: 0,
     total_recharged: 0,
     total_rewarded: 0,
+    total_reversed: 0,
     total_adjusted: 0,
     total_consumed: 0,
     total_refunded: 0,
     total_expired: 0,
+    frozen_at: null,
     ledger_version: -1,
     updated_at: context.occurred_at,
   };

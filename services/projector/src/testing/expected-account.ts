@@ -19,11 +19,18 @@ export function expectedAccount(book: Book) {
       ledger_version: account.revision,
       total_recharged: total((recorded) => credited(recorded, false)),
       total_rewarded: total((recorded) => credited(recorded, true)),
-      total_adjusted: 0,
+      total_reversed: total(({ event }) =>
+        event.type === 'RechargeReversed' ? event.data.points : 0,
+      ),
+      total_adjusted: total(({ event }) =>
+        event.type === 'PointsAdjusted' ? event.data.delta : 0,
+      ),
       total_consumed: total(({ event }) =>
         event.type === 'HoldConfirmed' ? event.data.actual_amount : 0,
       ),
-      total_refunded: 0,
+      total_refunded: total(({ event }) =>
+        event.type === 'PointsRefunded' ? event.data.points : 0,
+      ),
       total_expired: total(({ event }) => (event.type === 'BatchExpired' ? event.data.points : 0)),
     },
     /** Batches with points left. */

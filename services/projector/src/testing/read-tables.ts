@@ -7,6 +7,9 @@ const TABLES = {
   point_batches: 'user_id, batch_id',
   point_transactions: 'id',
   point_holds: 'user_id, hold_id',
+  point_tombstones: 'user_id, hold_id',
+  point_sources: 'user_id, source_ref',
+  memberships: 'user_id, order_no',
   point_commands: 'account_id, command_id',
   ai_models: 'model_id',
 };
