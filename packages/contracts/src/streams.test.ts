@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  accountSnapshotStream,
   accountStream,
   aiModelStream,
   LEDGER_STREAM_PREFIXES,
   parseStream,
+  PRICE_SNAPSHOT_STREAM,
   PRICING_CONFIG_STREAM,
 } from './streams.ts';
 
@@ -34,6 +36,14 @@ describe('stream names', () => {
       expect(() => aiModelStream(text)).toThrow(RangeError);
       expect(parseStream(`account-${text}`)).toBeNull();
       expect(parseStream(`aiModel-${text}`)).toBeNull();
+    },
+  );
+
+  it.each([accountSnapshotStream('account-a'), PRICE_SNAPSHOT_STREAM])(
+    '%s is a cache: whoever follows the ledger does not see it',
+    (stream) => {
+      expect(LEDGER_STREAM_PREFIXES.filter((prefix) => stream.startsWith(prefix))).toEqual([]);
+      expect(parseStream(stream)).toBeNull();
     },
   );
 

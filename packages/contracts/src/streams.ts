@@ -5,6 +5,10 @@ const ACCOUNT_PREFIX = 'account-';
 const AI_MODEL_PREFIX = 'aiModel-';
 export const PRICING_CONFIG_STREAM = 'pricingConfig-ledger';
 
+/** Streams of snapshots are caches and no part of the ledger: none of its prefixes matches them. */
+export const PRICE_SNAPSHOT_STREAM = 'priceSnapshot-ledger';
+const ACCOUNT_SNAPSHOT_PREFIX = 'accountSnapshot-';
+
 /** Prefixes of all streams that hold events of the ledger. */
 export const LEDGER_STREAM_PREFIXES = [ACCOUNT_PREFIX, AI_MODEL_PREFIX, 'pricingConfig-'] as const;
 
@@ -17,8 +21,6 @@ export type LedgerStream =
 export function accountStream(accountId: string): string {
   return ACCOUNT_PREFIX + checked(accountId);
 }
-
-const ACCOUNT_SNAPSHOT_PREFIX = 'accountSnapshot-';
 
 /** The cache beside an account's stream, by that stream's name. No reader of events looks at it. */
 export function accountSnapshotStream(stream: string): string {

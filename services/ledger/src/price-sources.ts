@@ -1,23 +1,18 @@
 import { LEDGER_STREAM_PREFIXES } from '@points/contracts/streams';
 import { decodeStoredEvent } from '@points/contracts/stored-events';
 import { type Catalog, emptyCatalog, evolveCatalog } from '@points/domain/catalog/catalog';
-import type { PricingConfig } from '@points/domain/pricing/config';
 import type { PriceSources } from '@points/domain/pricing/resolve-price';
 import type { EventLog, StoredEvent } from '@points/event-store/event-log';
 import { type Timers, sleepOn } from '@points/event-store/timers';
 import type { Log } from '@points/runtime/log';
+import { type FollowedConfig, type PriceState, loadPrices, savePrices } from './price-snapshot.ts';
 
 /** What prices are made of, followed from the log: every replica that has caught up prices alike. */
 export interface FollowedPrices {
   /** Null until the log has been read to its end once and holds a config. */
   sources(): PriceSources | null;
   catalog(): Catalog;
-  config(): {
-    readonly config: PricingConfig;
-    readonly version: string;
-    readonly revision: number;
-    readonly hash: string;
-  } | null;
+  config(): FollowedConfig | null;
   /** The log has been read to its end once. */
   hasRead(): boolean;
   /** Why prices are not known or may be old, for people. */
@@ -30,47 +25,57 @@ export interface FollowedPrices {
 const PAGE_EVENTS = 1_000;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5_000;
+/**
+ * A snapshot is due after so many checkpoints; a server sends one for every 32 events that it has looked at. So a start
+ * makes it look at some 64,000 events, a second's work, however long the log is.
+ */
+const SNAPSHOT_EVERY_CHECKPOINTS = 2_000;
 const PREFIXES = LEDGER_STREAM_PREFIXES.filter((prefix) => !prefix.startsWith('account-'));
 
+/**
+ * Begins at the last snapshot of the prices, or at the start of the log, and catches up by a subscription, whose events
+ * the server picks out: how long the log is otherwise does not matter here.
+ */
 export function followPrices(deps: {
   readonly log: EventLog;
   readonly logger: Log;
   readonly timers: Timers;
+  readonly snapshotEveryCheckpoints?: number;
 }): FollowedPrices {
   const { log, logger, timers } = deps;
+  const snapshotEvery = deps.snapshotEveryCheckpoints ?? SNAPSHOT_EVERY_CHECKPOINTS;
   const stopping = new AbortController();
-  let position: bigint | null = null;
-  let catalog = emptyCatalog();
-  let config: ReturnType<FollowedPrices['config']> = null;
+  let state: PriceState = { catalog: emptyCatalog(), config: null, position: null, last: null };
   let caughtUp = false;
   let trouble: string | null = 'the event store has not been read yet';
+  let checkpoints = 0;
+  let saving: Promise<void> | null = null;
 
   /** Pages and the live subscription may overlap; each event counts once. */
   function apply(stored: StoredEvent): void {
-    if (position !== null && stored.position <= position) return;
+    const { stream, revision, position } = stored;
+    if (state.position !== null && position <= state.position) return;
     const decoded = decodeStoredEvent(stored);
+    const hash = stored.metadata['hash'] ?? '';
+    let { catalog, config } = state;
     if (decoded.category === 'aiModel')
       catalog = evolveCatalog(catalog, decoded.event, decoded.context);
     if (decoded.category === 'pricingConfig') {
       const { content, version } = decoded.event.data;
-      config = {
-        config: content,
-        version,
-        revision: stored.revision,
-        hash: stored.metadata['hash'] ?? '',
-      };
+      config = { config: content, version, revision, hash };
     }
-    position = stored.position;
+    state = { catalog, config, position, last: { stream, revision, hash, position } };
   }
 
-  function advance(to: bigint | null): void {
-    if (to !== null && (position === null || to > position)) position = to;
+  function advance(position: bigint | null): void {
+    if (position !== null && (state.position === null || position > state.position))
+      state = { ...state, position };
   }
 
   async function refresh(): Promise<void> {
     for (;;) {
       const page = await log.readAll({
-        afterPosition: position,
+        afterPosition: state.position,
         streamPrefixes: PREFIXES,
         maxCount: PAGE_EVENTS,
       });
@@ -81,17 +86,44 @@ export function followPrices(deps: {
   }
 
   async function follow(): Promise<void> {
-    await refresh();
-    caughtUp = true;
-    trouble = null;
+    if (state.position === null) await begin();
     for await (const live of log.subscribeAll({
-      afterPosition: position,
+      afterPosition: state.position,
       streamPrefixes: PREFIXES,
       signal: stopping.signal,
     })) {
       if (live.kind === 'event') apply(live.event);
-      if (live.kind === 'checkpoint') advance(live.position);
+      if (live.kind === 'checkpoint') {
+        advance(live.position);
+        checkpoints += 1;
+      }
+      if (live.kind === 'caught_up') {
+        caughtUp = true;
+        trouble = null;
+      }
+      if (caughtUp && checkpoints >= snapshotEvery) saving ??= save();
     }
+  }
+
+  /** Asked again as long as nothing has been read: the store may have been away. */
+  async function begin(): Promise<void> {
+    try {
+      state = (await loadPrices(log, PREFIXES)) ?? state;
+    } catch (error) {
+      logger.warn({ err: error }, 'the snapshot of the prices cannot be used; reading the log');
+    }
+  }
+
+  /** Best effort; the next try comes with the next checkpoints. */
+  async function save(): Promise<void> {
+    checkpoints = 0;
+    try {
+      const outcome = await savePrices(log, PREFIXES, state);
+      logger.debug({ outcome }, 'snapshot of the prices');
+    } catch (error) {
+      logger.warn({ err: error }, 'the prices could not be saved as a snapshot');
+    }
+    saving = null;
   }
 
   async function run(): Promise<void> {
@@ -116,17 +148,22 @@ export function followPrices(deps: {
   const running = run();
   return {
     sources: () =>
-      caughtUp && config !== null
-        ? { catalog, config: config.config, configVersion: config.version }
+      caughtUp && state.config !== null
+        ? {
+            catalog: state.catalog,
+            config: state.config.config,
+            configVersion: state.config.version,
+          }
         : null,
-    catalog: () => catalog,
-    config: () => config,
+    catalog: () => state.catalog,
+    config: () => state.config,
     hasRead: () => caughtUp,
-    trouble: () => trouble ?? (config === null ? 'no pricing config has been loaded' : null),
+    trouble: () => trouble ?? (state.config === null ? 'no pricing config has been loaded' : null),
     refresh,
     async stop() {
       stopping.abort();
       await running;
+      await saving;
     },
   };
 }

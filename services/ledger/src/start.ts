@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_REQUEST_BYTES, LEDGER_QUEUE, subjectPattern } from '@points/contracts/ledger';
 import type { Account } from '@points/domain/account/account';
 import type { EventLog } from '@points/event-store/event-log';
+import type { SnapshotNotice } from '@points/event-store/lane-snapshots';
 import { createLanes } from '@points/event-store/lanes';
 import { REAL_TIMERS } from '@points/event-store/timers';
 import type { Session } from '@points/read-model/database';
@@ -67,6 +68,7 @@ export async function startLedger(deps: {
     fold: ACCOUNT_FOLD,
     singleWriter: settings.singleWriter,
     onFatal: deps.onFatal,
+    onSnapshot: meterSnapshots(deps.metrics, logger),
   });
   const prices = followPrices({ log, logger, timers: REAL_TIMERS });
   const probe = probeStore(log);
@@ -217,6 +219,18 @@ function meter(
     queued.set(lanes.queued());
     cached.set(lanes.cached());
     frozen.set(lanes.frozen());
+  };
+}
+
+/** A snapshot that is of no use costs time only, but so often that somebody should know. */
+function meterSnapshots(metrics: Metrics, logger: Log): (notice: SnapshotNotice) => void {
+  const notices = metrics.counter('ledger_snapshots_total', 'Snapshots of accounts by outcome', [
+    'outcome',
+  ]);
+  return ({ stream, outcome, reason }) => {
+    notices.inc({ outcome });
+    if (outcome === 'ignored' || outcome === 'not_written')
+      logger.warn({ stream, outcome, err: reason }, 'snapshot of an account');
   };
 }
 
