@@ -45,6 +45,8 @@ export type Step =
   | { readonly do: 'adjust'; readonly delta: number; readonly forced: boolean }
   | { readonly do: 'freeze' | 'unfreeze' | 'revoke' | 'sweep' }
   | { readonly do: 'grant'; readonly order: number; readonly days: number }
+  /** The account is opened anew from a snapshot with so many of its ids. */
+  | { readonly do: 'reopen'; readonly ids: number }
   | {
       readonly do: 'again';
       readonly back: number;
@@ -241,6 +243,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       do: fc.constantFrom('freeze', 'unfreeze', 'unfreeze', 'unfreeze', 'unfreeze', 'revoke'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('reopen'),
+      ids: fc.constantFrom(0, 1, 5, 10_000, 10_000, 10_000),
     }),
   },
   {

@@ -85,6 +85,8 @@ export function narrate(history: History): Narrator {
 
   const commandOf = (step: Step): AccountCommand | null => {
     switch (step.do) {
+      case 'reopen':
+        return null;
       case 'wait':
         narrator.nowMs += step.units * scaleMs;
         return null;
