@@ -4,6 +4,7 @@ import type { ReadTables } from '@points/read-model/tables';
 import type { Kysely } from 'kysely';
 import { advanceCheckpoint, announcePosition } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { EventBatch } from './follow-log.ts';
 import { project } from './projections.ts';
 import type { PlacedEvent } from './projections.ts';
 import { readRows, writeRows } from './table-rows.ts';
@@ -20,12 +21,6 @@ export interface Target {
   readonly db: Kysely<ReadTables>;
   /** Whether these are the tables that are read, so that waiting readers must be told. */
   readonly announce: boolean;
-}
-
-/** Events in log order, and how far the log has been looked through (not before the last of them). */
-export interface EventBatch {
-  readonly events: readonly StoredEvent[];
-  readonly position: bigint;
 }
 
 /**

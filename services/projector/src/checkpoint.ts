@@ -24,7 +24,7 @@ export class CheckpointMovedError extends Error {
   override readonly name = 'CheckpointMovedError';
 }
 
-/** The log does not hold what the read tables were made from. */
+/** The log does not hold what the read tables, or the published facts, were made from. */
 export class OtherLogError extends Error {
   override readonly name = 'OtherLogError';
 }
@@ -114,17 +114,25 @@ export async function checkSameLog(
   { event }: Checkpoint,
   signal: AbortSignal,
 ): Promise<void> {
-  if (event === null) return;
-  const { stream, revision } = event;
-  const read = { fromRevision: revision, maxCount: 1, signal };
-  for await (const stored of eventLog.readStream(stream, read)) {
-    if (stored.id === event.id && stored.position === event.position) return;
-  }
+  if (event === null || (await holdsEvent(eventLog, event, signal))) return;
   throw new OtherLogError(
-    `different or restored event store: it does not hold event ${revision} of ${stream} at position ` +
+    `different or restored event store: it does not hold event ${event.revision} of ${event.stream} at position ` +
       `${event.position}, which the read tables were made from. Connect the right store, or make the read tables ` +
       'anew from this one with "npm run rebuild".',
   );
+}
+
+/** Whether the log has this very event at this very place. Throws StoreUnavailableError. */
+export async function holdsEvent(
+  eventLog: EventLog,
+  { stream, revision, id, position }: AppliedEvent,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const read = { fromRevision: revision, maxCount: 1, signal };
+  for await (const stored of eventLog.readStream(stream, read)) {
+    if (stored.id === id && stored.position === position) return true;
+  }
+  return false;
 }
 
 /** Takes a session lock; false when another session has it. */

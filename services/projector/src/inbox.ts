@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@points/event-store/event-log';
 import type { Timers } from '@points/event-store/timers';
-import type { EventBatch } from './apply.ts';
+import type { EventBatch } from './follow-log.ts';
 
 export interface InboxLimits {
   /** Most events in one batch. */

@@ -13,7 +13,7 @@ import type { Metrics } from '@points/runtime/metrics';
 import { createShutdown } from '@points/runtime/shutdown';
 import { z } from 'zod';
 import { startProjector } from './start.ts';
-import type { ProjectorStatus } from './status.ts';
+import type { FollowerStatus } from './status.ts';
 
 const settings = z.object({
   EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']),
@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const metrics = createMetrics('projector');
   const eventLog = connectEventStoreDb({ url: config.EVENTSTORE_URL, log });
   shutdown.add('event store', () => eventLog.close());
-  const projector = await startProjector({
+  const projector = startProjector({
     eventLog,
     databaseUrl: config.DATABASE_URL,
     log,
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   announceReady(log, health.port);
 }
 
-function measure(metrics: Metrics): (status: ProjectorStatus) => void {
+function measure(metrics: Metrics): (status: FollowerStatus) => void {
   const ready = metrics.gauge('projector_ready', '1 when the read tables follow the log');
   const position = metrics.gauge('projector_position', 'Log position that is applied');
   const waiting = metrics.gauge('projector_waiting_events', 'Events received and not applied yet');

@@ -6,11 +6,11 @@ import type { ReadTables } from '@points/read-model/tables';
 import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import { applyBatch } from './apply.ts';
-import type { EventBatch } from './apply.ts';
 import { announcePosition, tryLock } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { copyGrants } from './copy-grants.ts';
-import { catchUp } from './projector.ts';
+import { catchUp } from './follow-log.ts';
+import type { EventBatch } from './follow-log.ts';
 import { ALL_TABLES } from './rows.ts';
 import { lookUpByKey } from './table-rows.ts';
 

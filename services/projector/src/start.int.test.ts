@@ -3,9 +3,9 @@ import type { EventLog } from '@points/event-store/event-log';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createWorld, eventually } from './testing/world.ts';
 import type { World } from './testing/world.ts';
-import type { Projector } from './start.ts';
+import type { Follower } from './follower.ts';
 
-const stateOf = (projector: Projector) => projector.status().state;
+const stateOf = (projector: Follower) => projector.status().state;
 
 let world: World;
 

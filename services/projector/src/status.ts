@@ -1,8 +1,8 @@
-import type { Progress } from './projector.ts';
+import type { Progress } from './follow-log.ts';
 
-export interface ProjectorStatus {
+export interface FollowerStatus {
   /**
-   * `starting` no connection yet · `standby` another projector is active, this one waits to take over ·
+   * `starting` no connection yet · `standby` another one is active, this one waits to take over ·
    * `catching_up` reading pages · `live` following the log · `waiting` for something to be mended, see `reason` ·
    * `stopped` by `stop`.
    */
@@ -11,17 +11,17 @@ export interface ProjectorStatus {
   readonly reason: string | null;
   /** All is well: live, or ready to take over, and the same a moment ago if it is only reading up after a cut. */
   readonly ready: boolean;
-  /** Everything in the log up to here is applied; null before the first event. */
+  /** Everything in the log up to here is applied (the relay: published); null before the first event. */
   readonly position: bigint | null;
-  /** Events received and not applied yet. */
+  /** Events received and not applied (published) yet. */
   readonly waitingEvents: number;
-  /** Events applied since this process started. */
+  /** Events applied (published) since this process started. */
   readonly appliedEvents: number;
 }
 
 /** Turns what happens into a status; `onStatus` is told of every change. */
-export function createStatus(onStatus?: (status: ProjectorStatus) => void) {
-  let status: Omit<ProjectorStatus, 'ready'> = {
+export function createStatus(onStatus?: (status: FollowerStatus) => void) {
+  let status: Omit<FollowerStatus, 'ready'> = {
     state: 'starting',
     reason: null,
     position: null,
@@ -43,12 +43,11 @@ export function createStatus(onStatus?: (status: ProjectorStatus) => void) {
     status.state === 'standby' ||
     (status.state === 'catching_up' && wasLive);
 
-  const current = (): ProjectorStatus => ({ ...status, ready: isReady() });
+  const current = (): FollowerStatus => ({ ...status, ready: isReady() });
 
   const progress: Progress = {
-    applied(checkpoint, events) {
-      const appliedEvents = status.appliedEvents + events;
-      change({ position: checkpoint?.position ?? null, appliedEvents });
+    applied(position, events) {
+      change({ position, appliedEvents: status.appliedEvents + events });
     },
     waiting: (waitingEvents) => change({ waitingEvents }),
     catchingUp: () => change({ state: 'catching_up' }),

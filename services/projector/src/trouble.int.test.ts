@@ -4,10 +4,10 @@ import { startFrozenLink } from '@points/read-model/testing/frozen-link';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createWorld, eventually } from './testing/world.ts';
 import type { World } from './testing/world.ts';
-import type { Projector } from './start.ts';
+import type { Follower } from './follower.ts';
 
-const stateOf = (projector: Projector) => projector.status().state;
-const reasonOf = (projector: Projector) => projector.status().reason ?? '';
+const stateOf = (projector: Follower) => projector.status().state;
+const reasonOf = (projector: Follower) => projector.status().reason ?? '';
 
 let world: World;
 

@@ -5,7 +5,8 @@ import type { InMemoryEventLog } from '@points/event-store/in-memory';
 import { createLog } from '@points/runtime/log';
 import { expect } from 'vitest';
 import { startProjector } from '../start.ts';
-import type { Projector, ProjectorDeps } from '../start.ts';
+import type { ProjectorDeps } from '../start.ts';
+import type { Follower } from '../follower.ts';
 import { expectedAccount } from './expected-account.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
@@ -21,7 +22,7 @@ export interface World {
   readonly database: ReadDatabase;
   eventLog: InMemoryEventLog;
   writer: LedgerWriter;
-  start(options?: Partial<ProjectorDeps>): Promise<Projector>;
+  start(options?: Partial<ProjectorDeps>): Promise<Follower>;
   /** Random commands in every account, appended. */
   live(steps: number): Promise<void>;
   /** Another event store in the place of this one. */
@@ -37,7 +38,7 @@ export interface World {
 
 export async function createWorld(postgresUrl: string): Promise<World> {
   const database = await createReadDatabase(postgresUrl);
-  const projectors: Projector[] = [];
+  const projectors: Follower[] = [];
   const random = createRandom(7);
   const eventLog = createInMemoryEventLog();
   const world: World = {
@@ -45,7 +46,7 @@ export async function createWorld(postgresUrl: string): Promise<World> {
     eventLog,
     writer: createLedgerWriter(eventLog),
     async start(options) {
-      const projector = await startProjector({
+      const projector = startProjector({
         eventLog: world.eventLog,
         databaseUrl: database.url,
         log: createLog('test', 'silent'),
