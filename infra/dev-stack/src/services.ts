@@ -26,7 +26,7 @@ export function servicesOf(options: {
   });
   return {
     ledger: service('ledger', { ...servers, ...natsOf('ledger') }),
-    projector: service('projector', servers),
+    projector: service('projector', { ...servers, ...natsOf('relay') }),
     api: service('api', {
       ...servers,
       ...natsOf('api'),

@@ -12,9 +12,7 @@ const fixtures = readdirSync(FIXTURES).map((name) => {
   const stored = JSON.parse(readFileSync(new URL(name, FIXTURES), 'utf8')) as EventInLog;
   return { name, event: { ...stored, id: ID, position: 9_007_199_254_740_993n } };
 });
-const account = fixtures.filter(
-  ({ event }) => parseStream(event.stream)?.category === 'account',
-);
+const account = fixtures.filter(({ event }) => parseStream(event.stream)?.category === 'account');
 
 function held(): EventInLog {
   const fixture = fixtures.find(({ name }) => name === 'PointsHeld.v1.json');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { firstProblem } from './first-problem.ts';
+import { eventSubject } from './ledger-subjects.ts';
 import type { EncodedEvent } from './stored-events.ts';
 import { parseStream } from './streams.ts';
 import { id, uuid } from './text.ts';
@@ -99,7 +100,7 @@ export function encodeFact(published: Fact): FactMessage {
     'Ledger-Client': metadata['actor_id'],
   };
   return {
-    subject: factSubject(published.type, published.account_id),
+    subject: eventSubject(published.type, published.account_id),
     headers: Object.fromEntries(
       Object.entries(headers).flatMap(([name, value]) =>
         value === undefined ? [] : [[name, headerText(value)]],
@@ -107,11 +108,6 @@ export function encodeFact(published: Fact): FactMessage {
     ),
     body: new TextEncoder().encode(JSON.stringify(published)),
   };
-}
-
-/** Either may be `*`: all facts of one type, or of one account. */
-export function factSubject(type: string, accountId: string): string {
-  return `ledger.v1.evt.${type}.${accountId}`;
 }
 
 /** A header is one line; the body has the text as it is. */

@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { APP_SCHEMA } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger-tables.ts';
 import { everyAccountEvent } from './migrations/0002-every-account-event.ts';
+import { relayMarks } from './migrations/app-0001-relay-marks.ts';
 
 /** SQL that runs with its schema first in the search_path, so that it names no schema. */
 export type Migration = ReturnType<typeof sql>;
@@ -13,8 +14,8 @@ const READ_MIGRATIONS: Migrations = {
   '0002-every-account-event': everyAccountEvent,
 };
 
-/** State that a rebuild never touches; nothing is kept there yet. */
-const APP_MIGRATIONS: Migrations = {};
+/** State that a rebuild never touches. */
+const APP_MIGRATIONS: Migrations = { '0001-relay-marks': relayMarks };
 
 type Migrations = Readonly<Record<string, Migration>>;
 

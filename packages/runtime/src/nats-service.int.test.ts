@@ -109,7 +109,7 @@ describe('serve', () => {
   });
 
   it('answers `failed` when the answer itself cannot be sent', async () => {
-    await startService(async () => ({ data: new Uint8Array(70_000) }));
+    await startService(async () => ({ data: new Uint8Array(1_100_000) }));
     expect(await ask(await client('ai-demo'))).toBe('failed');
   });
 

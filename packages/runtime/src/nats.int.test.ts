@@ -103,7 +103,7 @@ describe('request', () => {
 
   it('more than the server takes: not sent', async () => {
     const asker = await client('ai-demo');
-    const asked = asker.request('ledger.v1.qry.ai-demo.price', new Uint8Array(70_000), {
+    const asked = asker.request('ledger.v1.qry.ai-demo.price', new Uint8Array(1_100_000), {
       timeoutMs: 100,
     });
     await expect(asked).rejects.toMatchObject({ code: 'not_sent', applied: 'no' });

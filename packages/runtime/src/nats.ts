@@ -121,7 +121,8 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
     closed,
     close: async () => {
       // drain() asks the server and waits for ever when the link is down.
-      if (!(await settledWithin(connection.drain(), DRAIN_TIMEOUT_MS))) await connection.close();
+      const drained = connected && (await settledWithin(connection.drain(), DRAIN_TIMEOUT_MS));
+      if (!drained) await connection.close();
       closedByUs();
     },
   };

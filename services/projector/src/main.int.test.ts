@@ -31,7 +31,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-const environment = () => ({ EVENTSTORE_URL: eventStore.url, DATABASE_URL: database.url });
+const environment = () => ({
+  EVENTSTORE_URL: eventStore.url,
+  DATABASE_URL: database.url,
+  RELAY: 'off',
+});
 
 async function live(steps: number): Promise<void> {
   for (let step = 0; step < steps; step += 1) randomStep(writer.book(`u${step % 20}`), random);
@@ -90,11 +94,19 @@ describe('the projector as a process, over the wire', () => {
   });
 
   it('says what a wrong setting must be and ends', async () => {
-    const projector = startOwnProcess('main.ts', [], { EVENTSTORE_URL: eventStore.url });
+    const projector = startOwnProcess('main.ts', [], {
+      EVENTSTORE_URL: eventStore.url,
+      NATS_USER: 'relay',
+    });
     expect(await projector.ended).toBe(1);
     expect(projector.lines).toEqual([
       'projector: DATABASE_URL is not set: must be a URL that starts with postgres:// or postgresql://.',
+      'NATS_URL is not set: must be the address of the NATS server, such as nats://127.0.0.1:4222, or RELAY off.',
+      'NATS_PASS is not set: must be the password of NATS_USER.',
     ]);
+    const unsure = startOwnProcess('main.ts', [], { ...environment(), RELAY: 'maybe' });
+    expect(await unsure.ended).toBe(1);
+    expect(unsure.lines).toEqual(['projector: RELAY is "maybe": must be on or off.']);
   });
 
   it('rebuild explains itself, and refuses what it does not know', async () => {

@@ -4,49 +4,79 @@ import {
   logLevelSetting,
   portSetting,
   readConfig,
+  textSetting,
   urlSetting,
 } from '@points/runtime/config';
 import { startHealthServer } from '@points/runtime/health';
+import type { Readiness } from '@points/runtime/health';
 import { announceReady, createLog } from '@points/runtime/log';
 import { createMetrics } from '@points/runtime/metrics';
 import type { Metrics } from '@points/runtime/metrics';
 import { createShutdown } from '@points/runtime/shutdown';
 import { z } from 'zod';
+import type { Follower } from './follower.ts';
+import { startRelay } from './relay/start.ts';
 import { startProjector } from './start.ts';
 import type { FollowerStatus } from './status.ts';
 
-const settings = z.object({
+const relaySwitch = z.object({
+  /** `off`: another process relays, or there is no NATS. */
+  RELAY: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
+});
+const settings = relaySwitch.extend({
   EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']),
   DATABASE_URL: urlSetting(['postgres', 'postgresql']),
   HEALTH_PORT: portSetting().default(0),
   LOG_LEVEL: logLevelSetting(),
 });
+const natsSettings = {
+  NATS_URL: textSetting(
+    'the address of the NATS server, such as nats://127.0.0.1:4222, or RELAY off',
+  ),
+  NATS_USER: textSetting('the NATS user of the relay'),
+  NATS_PASS: textSetting('the password of NATS_USER'),
+};
+
+function readSettings(env: NodeJS.ProcessEnv) {
+  if (readConfig(relaySwitch, env).RELAY === 'off') {
+    return { config: readConfig(settings, env), nats: null };
+  }
+  const config = readConfig(settings.extend(natsSettings), env);
+  const nats = { url: config.NATS_URL, user: config.NATS_USER, pass: config.NATS_PASS };
+  return { config, nats };
+}
 
 async function main(): Promise<void> {
-  const config = readConfig(settings, process.env);
+  const { config, nats } = readSettings(process.env);
   const log = createLog('projector', config.LOG_LEVEL);
   const shutdown = createShutdown({ log });
   const metrics = createMetrics('projector');
   const eventLog = connectEventStoreDb({ url: config.EVENTSTORE_URL, log });
   shutdown.add('event store', () => eventLog.close());
-  const projector = startProjector({
-    eventLog,
-    databaseUrl: config.DATABASE_URL,
-    log,
-    onStatus: measure(metrics),
+  const followed = { eventLog, databaseUrl: config.DATABASE_URL, log };
+  const followers: Record<string, Follower> = {
+    projector: startProjector({ ...followed, onStatus: measureProjector(metrics) }),
+  };
+  if (nats !== null) {
+    followers['relay'] = startRelay({ ...followed, nats, onStatus: measureRelay(metrics) });
+  }
+  shutdown.add('followers', async () => {
+    await Promise.all(Object.values(followers).map((follower) => follower.stop()));
   });
-  shutdown.add('projector', () => projector.stop());
-  const ready = () => {
-    const { ready: ok, reason, state } = projector.status();
-    return ok ? { ok } : { ok, reason: reason ?? state };
+  const ready = (): Readiness => {
+    const reasons = Object.entries(followers).flatMap(([name, follower]) => {
+      const { ready: ok, reason, state } = follower.status();
+      return ok ? [] : [`${name}: ${reason ?? state}`];
+    });
+    return reasons.length === 0 ? { ok: true } : { ok: false, reason: reasons.join('; ') };
   };
   const health = await startHealthServer({ ready, metrics, port: config.HEALTH_PORT });
   shutdown.add('health server', () => health.stop());
-  await projector.firstReady;
+  await Promise.all(Object.values(followers).map((follower) => follower.firstReady));
   announceReady(log, health.port);
 }
 
-function measure(metrics: Metrics): (status: FollowerStatus) => void {
+function measureProjector(metrics: Metrics): (status: FollowerStatus) => void {
   const ready = metrics.gauge('projector_ready', '1 when the read tables follow the log');
   const position = metrics.gauge('projector_position', 'Log position that is applied');
   const waiting = metrics.gauge('projector_waiting_events', 'Events received and not applied yet');
@@ -56,6 +86,19 @@ function measure(metrics: Metrics): (status: FollowerStatus) => void {
     position.set(Number(status.position ?? 0n));
     waiting.set(status.waitingEvents);
     applied.set(status.appliedEvents);
+  };
+}
+
+function measureRelay(metrics: Metrics): (status: FollowerStatus) => void {
+  const ready = metrics.gauge('relay_ready', '1 when the facts on NATS follow the log');
+  const position = metrics.gauge('relay_position', 'Log position up to which facts are published');
+  const waiting = metrics.gauge('relay_waiting_events', 'Events received and not published yet');
+  const published = metrics.gauge('relay_published_facts', 'Facts published since the start');
+  return (status) => {
+    ready.set(status.ready ? 1 : 0);
+    position.set(Number(status.position ?? 0n));
+    waiting.set(status.waitingEvents);
+    published.set(status.appliedEvents);
   };
 }
 

@@ -183,7 +183,9 @@ describe('a stream that is empty because its facts were too old', () => {
     const { all } = await world.check();
     expect(world.stream.facts()).toEqual(all.slice(before));
     const [first] = world.state.reads;
-    return before - all.filter((fact) => BigInt(fact.position) <= (first?.afterPosition ?? 0n)).length;
+    return (
+      before - all.filter((fact) => BigInt(fact.position) <= (first?.afterPosition ?? 0n)).length
+    );
   };
 
   it('is continued by counting from the mark', async () => {
