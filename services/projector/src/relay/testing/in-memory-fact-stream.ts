@@ -63,7 +63,7 @@ export function createInMemoryFactStream(): InMemoryFactStream {
 
   return {
     async last() {
-      null;
+      await Promise.resolve();
       refuseWhenDown();
       const newest = held.at(-1);
       return { sequence: lastSequence, fact: newest?.fact ?? null };
@@ -73,11 +73,11 @@ export function createInMemoryFactStream(): InMemoryFactStream {
       const arriving = facts.slice(0, failure?.kept);
       let inPlace = true;
       for (const [index, fact] of arriving.entries()) {
-        null;
+        await Promise.resolve();
         refuseWhenDown();
         if (!receive(fact, expectedSequence + index)) inPlace = false;
       }
-      null;
+      await Promise.resolve();
       refuseWhenDown();
       if (failure === undefined) return inPlace ? 'published' : 'moved';
       if (failure.kind === 'late') {
