@@ -5,6 +5,7 @@ import {
   CONFIG_EVENT_DATA,
   MODEL_EVENT_DATA,
 } from '@points/contracts/stored-data';
+import { PRICE_LIST_EVENT_DATA } from '@points/contracts/stored-price-lists';
 import { type LedgerEventType, schemaName } from '@points/contracts/stored-events';
 import { z } from 'zod';
 
@@ -57,6 +58,7 @@ of the event and a step that brings older events up to date when they are read.
 |---|---|---|
 | \`account-<account id>\` | one user's points | ${links(Object.keys(ACCOUNT_EVENT_DATA))} |
 | \`aiModel-<model id>\` | one model of the catalog | ${links(Object.keys(MODEL_EVENT_DATA))} |
+| \`priceList-<kind>\` | what can be bought: \`credits\` (packages of points) or \`membership\` | ${links(Object.keys(PRICE_LIST_EVENT_DATA))} |
 | \`pricingConfig-ledger\` | what operations cost | ${links(Object.keys(CONFIG_EVENT_DATA))} |
 
 ## Metadata
@@ -90,6 +92,9 @@ ${eventSections(ACCOUNT_EVENT_DATA)}
 ## aiModel
 
 ${eventSections(MODEL_EVENT_DATA)}
+## priceList
+
+${eventSections(PRICE_LIST_EVENT_DATA)}
 ## pricingConfig
 
 ${eventSections(CONFIG_EVENT_DATA)}`;
@@ -105,10 +110,7 @@ function eventSections<Type extends LedgerEventType>(
 function eventSection(type: LedgerEventType, schema: z.ZodType): string {
   return `### ${type}
 
-| Field | Type | Meaning |
-|---|---|---|
-${fieldRows(z.toJSONSchema(schema, { io: 'output' }), '').join('\n')}
-
+${fieldTables(z.toJSONSchema(schema, { io: 'output' }))}
 \`\`\`json
 ${JSON.stringify(z.object({ data: z.unknown() }).parse(golden(type)).data, null, 2)}
 \`\`\`
@@ -117,6 +119,27 @@ ${JSON.stringify(z.object({ data: z.unknown() }).parse(golden(type)).data, null,
 }
 
 type Shape = z.core.JSONSchema.JSONSchema;
+
+/** One table, or one for each kind of data that the event can carry. */
+function fieldTables(shape: Shape): string {
+  const kinds = shape.oneOf ?? shape.anyOf;
+  if (kinds === undefined) return fieldTable(shape);
+  return kinds
+    .map((kind) => {
+      const name = typeof kind === 'boolean' ? undefined : kind.properties?.['kind'];
+      if (typeof kind === 'boolean' || typeof name !== 'object')
+        throw new Error('one of several shapes has no kind');
+      return `With \`kind\` ${typeName(name)}:\n\n${fieldTable(kind)}`;
+    })
+    .join('\n');
+}
+
+function fieldTable(shape: Shape): string {
+  return `| Field | Type | Meaning |
+|---|---|---|
+${fieldRows(shape, '').join('\n')}
+`;
+}
 
 /** One row per field; the fields of an object, or of a list's objects, follow their own row. */
 function fieldRows(object: Shape, prefix: string): string[] {

@@ -9,15 +9,11 @@ import type { RefusalCode } from '@points/domain/account/commands';
 export type LedgerErrorCode =
   | RefusalCode
   | 'contention'
-  | 'account_frozen'
   | 'order_not_found'
   | 'payment_verification_failed'
   | 'payment_mismatch'
   | 'duration_unknown'
   | 'upstream_failed'
-  | 'usage_cap_reached'
-  | 'refund_exceeds_charge'
-  | 'recharge_not_found'
   | 'overloaded'
   | 'store_unavailable'
   | 'deadline_exceeded'
@@ -81,7 +77,11 @@ export const LEDGER_ERRORS = {
   hold_already_canceled: refusal(1001005, 409, '预扣已取消', 'The hold is already canceled', [
     'reason',
   ]),
-  hold_expired: refusal(1001006, 410, '预扣已过期', 'The hold has expired', ['reason']),
+  hold_expired: refusal(1001006, 410, '预扣已过期', 'The hold has expired', [
+    'reason',
+    'required',
+    'available',
+  ]),
   command_id_reused: refusal(
     1001007,
     409,
@@ -122,7 +122,10 @@ export const LEDGER_ERRORS = {
     'amount',
     'max_amount',
   ]),
-  usage_cap_reached: refusal(1001017, 429, '已达使用上限', 'The usage cap is reached'),
+  usage_cap_reached: refusal(1001017, 429, '已达使用上限', 'The usage cap is reached', [
+    'per_day',
+    'per_month',
+  ]),
   invalid_argument: refusal(1001018, 400, '参数错误', 'An argument is invalid', ['field']),
   command_too_old: refusal(
     1001019,

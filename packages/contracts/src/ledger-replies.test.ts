@@ -50,14 +50,68 @@ const model = {
   removed: false,
 };
 
+const extend = { hold_id: 'h', expires_at };
+const reversal = {
+  source_ref: 'o',
+  points: 5,
+  expired_not_owed: 2,
+  debt_added: 1,
+  transaction_id: 'e',
+};
+const refund = {
+  hold_id: 'h',
+  points: 3,
+  refunded_total: 5,
+  debt_repaid: 1,
+  transaction_id: 'e',
+};
+const adjust = {
+  delta: 5,
+  batch: { batch_id: 'b', points: 5, expires_at: null },
+  debt_added: 0,
+  debt_repaid: 1,
+  transaction_id: 'e',
+};
+const membership = { membership_type: 'monthly', starts_at: expires_at, ends_at: expires_at };
+const anyPrice = { price_id: 'p', name: '100', price_fen: 1000, sort_order: 1, is_active: true };
+const creditsPrice = {
+  ...anyPrice,
+  kind: 'credits',
+  points: 100,
+  bonus: 10,
+  validity_days: null,
+};
+const membershipPrice = {
+  ...anyPrice,
+  kind: 'membership',
+  membership_type: 'monthly',
+  duration_days: 30,
+  original_price_fen: null,
+  features: ['一'],
+};
+
 const EXAMPLES: Readonly<Record<Endpoint, readonly object[]>> = {
   'cmd.hold': [hold],
-  'cmd.confirm': [confirm],
+  'cmd.confirm': [confirm, { ...confirm, late: true, late_hold_id: 'h2' }],
   'cmd.cancel': [{ hold_id: 'h', status: 'canceled', released: 11 }],
+  'cmd.extend': [extend],
   'cmd.consume': [{ record_id: 1, task_no: 't', amount: 0, charge_mode: 'free' }],
   'cmd.recharge': [
     { batches: [{ batch_id: 'b', kind: 'paid', points: 5, expires_at: null }], debt_repaid: 3 },
   ],
+  'cmd.reward': [
+    { batches: [{ batch_id: 'b', kind: 'reward', points: 5, expires_at }], debt_repaid: 0 },
+  ],
+  'cmd.reverse_recharge': [reversal],
+  'cmd.refund': [refund],
+  'cmd.adjust': [adjust, { ...adjust, delta: -5, batch: null, debt_added: 2, debt_repaid: 0 }],
+  'cmd.freeze': [{ frozen: true }],
+  'cmd.unfreeze': [{ frozen: false }],
+  'cmd.grant_membership': [membership],
+  'cmd.revoke_membership': [{ ends_at: expires_at }],
+  'cmd.list_price': [{ price: creditsPrice, retired: false }],
+  'cmd.change_price': [{ price: membershipPrice, retired: false }],
+  'cmd.retire_price': [{ price: { ...creditsPrice, is_active: false }, retired: true }],
   'cmd.register_model': [model],
   'cmd.price_model': [model],
   'cmd.describe_model': [model],
@@ -98,14 +152,21 @@ const EXAMPLES: Readonly<Record<Endpoint, readonly object[]>> = {
         },
       ],
       open_hold_count: 1,
-      membership: { membership_type: 'monthly', starts_at: expires_at, ends_at: expires_at },
+      membership,
       frozen: true,
       revision: 4,
     },
   ],
   'qry.hold': [
     { hold_id: 'h', record_id: null, status: 'canceled', reason: 'tombstone', amount: 0 },
-    { ...hold, actual_amount: 7, late: true, status: 'confirmed' },
+    {
+      ...hold,
+      actual_amount: 7,
+      refunded: 2,
+      late: true,
+      late_hold_id: 'h2',
+      status: 'confirmed',
+    },
   ],
   'qry.quote': [
     { sufficient: false, required: 5, balance: 3, available: 3, shortfall: 2, mode: 'fixed' },
@@ -120,6 +181,13 @@ const EXAMPLES: Readonly<Record<Endpoint, readonly object[]>> = {
     { hold_id: 'h', status: 'canceled', released: 1 },
     { record_id: 1, task_no: 't', amount: 1, charge_mode: 'charged' },
     { batches: [], debt_repaid: 0 },
+    extend,
+    reversal,
+    refund,
+    adjust,
+    membership,
+    { ends_at: expires_at },
+    { frozen: false },
   ],
   'qry.health': [{ event_store: 'down', caught_up: false, reason: 'no connection' }],
 };

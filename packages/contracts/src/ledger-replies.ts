@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Endpoint } from './ledger-requests.ts';
 import { holdPrice, taskType } from './stored-data.ts';
+import { listedPrice } from './stored-price-lists.ts';
 
 /**
  * What the ledger answers. Receivers ignore fields that they do not know, so these schemas drop them. Points are
@@ -10,6 +11,9 @@ const integer = z.int();
 const time = z.string();
 const chargeMode = z.enum(['charged', 'free', 'member_free']);
 const batchKind = z.enum(['paid', 'bonus', 'reward', 'grace', 'adjust']);
+
+const transactionId = z.string().exactOptional().describe('Only when the balance moved');
+const debtRepaid = integer.describe('What of the new points went into debt at once');
 
 const holdResult = z.object({
   hold_id: z.string(),
@@ -23,7 +27,7 @@ const holdResult = z.object({
 });
 
 const confirmResult = z.object({
-  hold_id: z.string(),
+  hold_id: z.string().describe('As the caller knows it, also when it was confirmed late'),
   record_id: integer,
   status: z.literal('confirmed'),
   held_amount: integer,
@@ -31,8 +35,12 @@ const confirmResult = z.object({
   released: integer,
   overage: integer,
   waived: integer,
-  late: z.boolean(),
-  transaction_id: z.string().exactOptional().describe('Only when the balance moved'),
+  late: z.boolean().describe('It had expired and was charged all the same'),
+  late_hold_id: z
+    .string()
+    .exactOptional()
+    .describe('The hold that was placed for a late confirm and carries its charge'),
+  transaction_id: transactionId,
 });
 
 const cancelResult = z.object({
@@ -46,7 +54,7 @@ const consumeResult = z.object({
   task_no: z.string(),
   amount: integer.describe('Points charged'),
   charge_mode: chargeMode,
-  transaction_id: z.string().exactOptional().describe('Only when the balance moved'),
+  transaction_id: transactionId,
 });
 
 const rechargeResult = z.object({
@@ -58,7 +66,43 @@ const rechargeResult = z.object({
       expires_at: time.nullable(),
     }),
   ),
-  debt_repaid: integer.describe('What of the new points went into debt at once'),
+  debt_repaid: debtRepaid,
+});
+
+const extendResult = z.object({ hold_id: z.string(), expires_at: time });
+
+const reversalResult = z.object({
+  source_ref: z.string(),
+  points: integer.describe('Points owed: credited by it less what of it has expired'),
+  expired_not_owed: integer.describe('What of it has expired'),
+  debt_added: integer.describe('What of the owed points was spent already'),
+  transaction_id: transactionId,
+});
+
+const refundResult = z.object({
+  hold_id: z.string().describe('The hold whose charge it was'),
+  points: integer.describe('Points given back'),
+  refunded_total: integer.describe('Of this charge so far'),
+  debt_repaid: integer.describe('What of them went into debt at once'),
+  transaction_id: transactionId,
+});
+
+const adjustResult = z.object({
+  delta: integer,
+  batch: z
+    .object({ batch_id: z.string(), points: integer, expires_at: time.nullable() })
+    .nullable()
+    .describe('The new batch of a positive adjustment'),
+  debt_added: integer.describe('What a forced negative one could not take'),
+  debt_repaid: debtRepaid,
+  transaction_id: transactionId,
+});
+
+const freezeResult = z.object({ frozen: z.boolean() });
+
+const listedPriceResult = z.object({
+  price: listedPrice,
+  retired: z.boolean().describe('No longer on offer, for good'),
 });
 
 const modelResult = z.object({
@@ -138,7 +182,9 @@ const holdStateResult = z.object({
   actual_amount: integer.exactOptional().describe('Points charged'),
   released: integer.exactOptional(),
   waived: integer.exactOptional(),
-  late: z.boolean().exactOptional(),
+  refunded: integer.exactOptional().describe('Points of the charge that were given back'),
+  late: z.boolean().exactOptional().describe('It had expired and was charged all the same'),
+  late_hold_id: z.string().exactOptional().describe('The hold that carries a late charge'),
   transaction_id: z.string().exactOptional(),
 });
 
@@ -162,8 +208,20 @@ export const RESULTS = {
   'cmd.hold': holdResult,
   'cmd.confirm': confirmResult,
   'cmd.cancel': cancelResult,
+  'cmd.extend': extendResult,
   'cmd.consume': consumeResult,
   'cmd.recharge': rechargeResult,
+  'cmd.reward': rechargeResult,
+  'cmd.reverse_recharge': reversalResult,
+  'cmd.refund': refundResult,
+  'cmd.adjust': adjustResult,
+  'cmd.freeze': freezeResult,
+  'cmd.unfreeze': freezeResult,
+  'cmd.grant_membership': membership,
+  'cmd.revoke_membership': z.object({ ends_at: time }),
+  'cmd.list_price': listedPriceResult,
+  'cmd.change_price': listedPriceResult,
+  'cmd.retire_price': listedPriceResult,
   'cmd.register_model': modelResult,
   'cmd.price_model': modelResult,
   'cmd.describe_model': modelResult,
@@ -176,7 +234,20 @@ export const RESULTS = {
   'qry.quote': quoteResult,
   'qry.price': priceResult,
   /** The first answer to that command: the result of its verb. */
-  'qry.command': z.union([confirmResult, holdResult, consumeResult, cancelResult, rechargeResult]),
+  'qry.command': z.union([
+    confirmResult,
+    holdResult,
+    consumeResult,
+    cancelResult,
+    refundResult,
+    extendResult,
+    reversalResult,
+    adjustResult,
+    rechargeResult,
+    membership,
+    z.object({ ends_at: time }),
+    freezeResult,
+  ]),
   'qry.health': z.object({
     event_store: z.enum(['up', 'down']),
     caught_up: z.boolean(),

@@ -21,7 +21,8 @@ describe.each(ENDPOINTS)('%s', (endpoint) => {
   it('names any field of a wrong type', () => {
     for (const body of GOOD[endpoint]) {
       for (const field of Object.keys(body)) {
-        expect(parseRequest(endpoint, bytes({ ...body, [field]: [] })), field).toMatchObject({
+        const wrong = Array.isArray(body[field]) ? {} : [];
+        expect(parseRequest(endpoint, bytes({ ...body, [field]: wrong })), field).toMatchObject({
           ok: false,
           field,
         });
@@ -44,6 +45,15 @@ describe.each(ENDPOINTS)('%s', (endpoint) => {
 
 const hold = { ...toAccount, hold_id: HOLD, amount: 10 };
 const confirm = { ...toAccount, hold_id: HOLD };
+const byPerson = { ...toAccount, reason: 'x', operator: 'ann' };
+const listing = {
+  command_id: COMMAND,
+  kind: 'credits',
+  price_id: 'p',
+  name: 'n',
+  price_fen: 1,
+  points: 1,
+};
 const recharge = { ...toAccount, source: 'order', source_ref: 'o-1', points: 1 };
 /** What is wrong, where, and the field that is named. */
 const WRONG: readonly (readonly [string, Endpoint, unknown, string])[] = [
@@ -124,6 +134,55 @@ const WRONG: readonly (readonly [string, Endpoint, unknown, string])[] = [
     'bonus_points',
   ],
   ['unknown source', 'cmd.recharge', { ...recharge, source: 'gift' }, 'source'],
+  ['no ttl', 'cmd.extend', confirm, 'ttl_ms'],
+  ['ttl too long', 'cmd.extend', { ...confirm, ttl_ms: 86_400_001 }, 'ttl_ms'],
+  [
+    'two ends',
+    'cmd.reward',
+    { ...toAccount, source_ref: 'r', points: 1, validity_days: 1, expires_at: null },
+    'expires_at',
+  ],
+  ['bonus', 'cmd.reward', { ...toAccount, source_ref: 'r', points: 1, bonus_points: 1 }, 'bonus_points'],
+  ['no operator', 'cmd.reverse_recharge', { ...toAccount, source_ref: 'o', reason: 'x' }, 'operator'],
+  ['no charge named', 'cmd.refund', { ...toAccount, reason: 'x' }, 'hold_id'],
+  [
+    'charge named twice',
+    'cmd.refund',
+    { ...toAccount, hold_id: HOLD, transaction_id: HOLD, reason: 'x' },
+    'transaction_id',
+  ],
+  ['0 points', 'cmd.refund', { ...confirm, points: 0, reason: 'x' }, 'points'],
+  ['no reason', 'cmd.refund', confirm, 'reason'],
+  ['empty reason', 'cmd.refund', { ...confirm, reason: '' }, 'reason'],
+  ['reason too long', 'cmd.freeze', { ...byPerson, reason: '字'.repeat(501) }, 'reason'],
+  ['operator too long', 'cmd.freeze', { ...byPerson, operator: 'x'.repeat(65) }, 'operator'],
+  ['empty operator', 'cmd.unfreeze', { ...byPerson, operator: '' }, 'operator'],
+  ['delta 0', 'cmd.adjust', { ...byPerson, delta: 0 }, 'delta'],
+  ['delta too large', 'cmd.adjust', { ...byPerson, delta: -1e12 - 1 }, 'delta'],
+  ['forced as text', 'cmd.adjust', { ...byPerson, delta: 1, forced: 'yes' }, 'forced'],
+  [
+    '0 days',
+    'cmd.grant_membership',
+    { ...toAccount, membership_type: 'm', duration_days: 0, order_no: 'o' },
+    'duration_days',
+  ],
+  ['unknown list', 'cmd.list_price', { ...listing, kind: 'coupons' }, 'kind'],
+  ['no list', 'cmd.retire_price', { command_id: COMMAND, price_id: 'p' }, 'kind'],
+  ['free package', 'cmd.list_price', { ...listing, price_fen: 0 }, 'price_fen'],
+  ['no points', 'cmd.list_price', { ...listing, points: undefined }, 'points'],
+  ['column of the other list', 'cmd.list_price', { ...listing, duration_days: 1 }, 'duration_days'],
+  [
+    'nothing to change',
+    'cmd.change_price',
+    { command_id: COMMAND, kind: 'membership', price_id: 'p' },
+    'price_fen',
+  ],
+  [
+    'column of the other list',
+    'cmd.change_price',
+    { command_id: COMMAND, kind: 'membership', price_id: 'p', points: 5 },
+    'points',
+  ],
   [
     'model id that cannot name a stream',
     'cmd.enable_model',

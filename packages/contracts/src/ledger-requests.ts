@@ -1,14 +1,24 @@
+import { PRICE_KINDS } from '@points/domain/price-list/events';
 import { z } from 'zod';
+import {
+  creditsChanged,
+  creditsListed,
+  membershipChanged,
+  membershipListed,
+  priceId,
+} from './price-list-requests.ts';
 import { taskType } from './stored-data.ts';
 import {
   id,
   jsonObject,
   lineOrEmpty,
   longText,
+  MAX_DAYS,
   MAX_POINTS,
   metadata,
   points,
   quantity,
+  reasonText,
   recordId,
   seconds,
   shortText,
@@ -24,8 +34,8 @@ import {
  */
 const MIN_TTL_MS = 1_000;
 const MAX_TTL_MS = 86_400_000;
-const MAX_VALIDITY_DAYS = 36_500;
 
+const ttlMs = z.int().min(MIN_TTL_MS).max(MAX_TTL_MS);
 const optionalText = longText.exactOptional();
 const commandId = uuidV7.describe(
   'UUIDv7 made by the caller; the same id again gives the first answer',
@@ -61,10 +71,7 @@ const holdTerms = {
   ...pricing,
   biz_type: shortText.exactOptional().describe("The caller's kind of business"),
   biz_id: shortText.exactOptional().describe("The caller's number of it"),
-  ttl_ms: z
-    .int()
-    .min(MIN_TTL_MS)
-    .max(MAX_TTL_MS)
+  ttl_ms: ttlMs
     .exactOptional()
     .describe("Life of the hold; the operation's or the config's when absent"),
   overage: z
@@ -92,6 +99,27 @@ const ownHold = {
   ...anyHold,
   hold_id: uuidV7.exactOptional().describe('The hold; or give `record_id`'),
 };
+
+/** When new points expire. */
+const expiry = {
+  validity_days: z
+    .int()
+    .min(1)
+    .max(MAX_DAYS)
+    .exactOptional()
+    .describe('Ends at 23:59:59.999 in Shanghai; 365 when neither is given'),
+  expires_at: time.nullable().exactOptional().describe('null = never'),
+};
+
+/** In everything that a person does to an account. */
+const byPerson = {
+  reason: reasonText.describe('Why, in the words of who does it'),
+  operator: shortText.describe('The person behind it'),
+};
+
+const sourceRef = shortText.describe(
+  "The source's own number; a second time with it gives the first answer",
+);
 
 const modelColumns = {
   display_name: shortText.exactOptional(),
@@ -127,6 +155,13 @@ export const REQUESTS = {
       note: optionalText,
     })
     .superRefine(oneHold),
+  'cmd.extend': z
+    .strictObject({
+      ...toAccount,
+      ...ownHold,
+      ttl_ms: ttlMs.describe('From now; never shorter than before, at most 24 h after the hold'),
+    })
+    .superRefine(oneHold),
   'cmd.consume': z
     .strictObject({
       ...toAccount,
@@ -140,23 +175,76 @@ export const REQUESTS = {
     .strictObject({
       ...toAccount,
       source: z.enum(['order', 'reward', 'admin', 'import']),
-      source_ref: shortText.describe(
-        "The source's own number; a second recharge with it gives the first answer",
-      ),
+      source_ref: sourceRef,
       points: points(1),
       bonus_points: points(0).exactOptional(),
-      validity_days: z
-        .int()
-        .min(1)
-        .max(MAX_VALIDITY_DAYS)
-        .exactOptional()
-        .describe('Ends at 23:59:59.999 in Shanghai; 365 when neither is given'),
-      expires_at: time.nullable().exactOptional().describe('null = never'),
+      ...expiry,
       description: optionalText.describe('Shown to the user'),
       order_no: shortText.exactOptional(),
     })
     .superRefine(oneExpiry)
     .superRefine(pointsInAll),
+  'cmd.reward': z
+    .strictObject({
+      ...toAccount,
+      source_ref: sourceRef,
+      points: points(1),
+      ...expiry,
+      description: optionalText.describe('Shown to the user'),
+    })
+    .superRefine(oneExpiry),
+  'cmd.reverse_recharge': z.strictObject({
+    ...toAccount,
+    source_ref: shortText.describe('Of the recharge or the reward that is taken back'),
+    ...byPerson,
+  }),
+  'cmd.refund': z
+    .strictObject({
+      ...toAccount,
+      ...anyHold,
+      transaction_id: uuid
+        .exactOptional()
+        .describe('The charge, as confirm and consume name it; or give the hold'),
+      points: points(1).exactOptional().describe('All that is left of the charge when absent'),
+      reason: byPerson.reason,
+      operator: byPerson.operator.exactOptional(),
+    })
+    .superRefine(oneCharge),
+  'cmd.adjust': z.strictObject({
+    ...toAccount,
+    delta: z
+      .int()
+      .min(-MAX_POINTS)
+      .max(MAX_POINTS)
+      .refine((value) => value !== 0, { error: 'must not be 0' })
+      .describe('Points, signed'),
+    ...byPerson,
+    forced: z.boolean().exactOptional().describe('true = a negative one may go into debt'),
+  }),
+  'cmd.freeze': z.strictObject({ ...toAccount, ...byPerson }),
+  'cmd.unfreeze': z.strictObject({ ...toAccount, ...byPerson }),
+  'cmd.grant_membership': z.strictObject({
+    ...toAccount,
+    membership_type: shortText.describe('Such as `monthly`'),
+    duration_days: z.int().min(1).max(MAX_DAYS).describe('Added after the present membership'),
+    order_no: shortText.describe('The paid order; a second grant with it gives the first answer'),
+  }),
+  'cmd.revoke_membership': z.strictObject({ ...toAccount, ...byPerson }),
+  'cmd.list_price': z.discriminatedUnion('kind', [
+    z.strictObject({ ...toLedger, ...creditsListed }),
+    z.strictObject({ ...toLedger, ...membershipListed }),
+  ]),
+  'cmd.change_price': z
+    .discriminatedUnion('kind', [
+      z.strictObject({ ...toLedger, ...creditsChanged }),
+      z.strictObject({ ...toLedger, ...membershipChanged }),
+    ])
+    .superRefine(somethingToChange),
+  'cmd.retire_price': z.strictObject({
+    ...toLedger,
+    kind: z.enum(PRICE_KINDS),
+    price_id: priceId,
+  }),
   'cmd.register_model': z.strictObject({
     ...toLedger,
     model_id: modelId,
@@ -218,6 +306,14 @@ function oneHold(body: Fields, context: z.RefinementCtx): void {
   }
 }
 
+const CHARGE_NAMES = ['hold_id', 'record_id', 'transaction_id'] as const;
+
+function oneCharge(body: Fields, context: z.RefinementCtx): void {
+  const given = CHARGE_NAMES.filter((field) => body[field] !== undefined);
+  if (given.length !== 1)
+    refuse(context, given[1] ?? 'hold_id', `give one of ${CHARGE_NAMES.join(', ')}`);
+}
+
 function oneActualUse(body: Fields, context: z.RefinementCtx): void {
   const given = Object.keys(actualUse).filter((field) => body[field] !== undefined);
   const second = given[1];
@@ -247,6 +343,16 @@ function somethingToDescribe(body: Fields, context: z.RefinementCtx): void {
   if (Object.keys(modelColumns).every((field) => body[field] === undefined)) {
     refuse(context, 'display_name', `give at least one of ${Object.keys(modelColumns).join(', ')}`);
   }
+}
+
+function somethingToChange(
+  body: { readonly kind: 'credits' | 'membership' } & Fields,
+  context: z.RefinementCtx,
+): void {
+  const { kind: _, price_id: __, ...columns } =
+    body.kind === 'credits' ? creditsChanged : membershipChanged;
+  if (Object.keys(columns).every((field) => body[field] === undefined))
+    refuse(context, 'price_fen', `give at least one of ${Object.keys(columns).join(', ')}`);
 }
 
 function refuse(context: z.RefinementCtx, field: string, message: string): void {

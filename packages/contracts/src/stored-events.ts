@@ -1,9 +1,11 @@
 import type { AccountEvent, EventContext } from '@points/domain/account/events';
 import type { ModelEvent } from '@points/domain/catalog/events';
+import type { PriceKind, PriceListEvent } from '@points/domain/price-list/events';
 import type { ConfigLoadedEvent } from '@points/domain/pricing/config';
 import { z } from 'zod';
 import { firstProblem } from './first-problem.ts';
 import { ACCOUNT_EVENT_DATA, CONFIG_EVENT_DATA, MODEL_EVENT_DATA } from './stored-data.ts';
+import { PRICE_LIST_EVENT_DATA } from './stored-price-lists.ts';
 import { type LedgerStream, parseStream } from './streams.ts';
 import { presentVersion, upcast, upcastsOf } from './upcasts.ts';
 
@@ -18,6 +20,12 @@ export type LedgerEvent =
       readonly category: 'aiModel';
       readonly modelId: string;
       readonly event: ModelEvent;
+      readonly context: EventContext;
+    }
+  | {
+      readonly category: 'priceList';
+      readonly kind: PriceKind;
+      readonly event: PriceListEvent;
       readonly context: EventContext;
     }
   | {
@@ -74,6 +82,13 @@ export function decodeStoredEvent(stored: EncodedEvent): LedgerEvent {
         category: 'aiModel',
         modelId: stream.modelId,
         event: { type: stored.type, data } as ModelEvent,
+        context,
+      };
+    case 'priceList':
+      return {
+        category: 'priceList',
+        kind: stream.kind,
+        event: { type: stored.type, data } as PriceListEvent,
         context,
       };
     case 'pricingConfig':
@@ -167,6 +182,7 @@ const DATA_SCHEMAS: Readonly<
 > = {
   account: ACCOUNT_EVENT_DATA,
   aiModel: MODEL_EVENT_DATA,
+  priceList: PRICE_LIST_EVENT_DATA,
   pricingConfig: CONFIG_EVENT_DATA,
 };
 

@@ -7,6 +7,7 @@ import {
   LEDGER_STREAM_PREFIXES,
   parseStream,
   PRICE_SNAPSHOT_STREAM,
+  priceListStream,
   PRICING_CONFIG_STREAM,
 } from './streams.ts';
 
@@ -21,10 +22,17 @@ describe('stream names', () => {
       }),
     );
     expect(parseStream(PRICING_CONFIG_STREAM)).toEqual({ category: 'pricingConfig' });
+    for (const kind of ['credits', 'membership'] as const)
+      expect(parseStream(priceListStream(kind))).toEqual({ category: 'priceList', kind });
   });
 
   it('all start with a known prefix', () => {
-    for (const stream of [accountStream('a'), aiModelStream('a'), PRICING_CONFIG_STREAM]) {
+    for (const stream of [
+      accountStream('a'),
+      aiModelStream('a'),
+      priceListStream('credits'),
+      PRICING_CONFIG_STREAM,
+    ]) {
       expect(LEDGER_STREAM_PREFIXES.some((prefix) => stream.startsWith(prefix))).toBe(true);
     }
   });
@@ -47,10 +55,14 @@ describe('stream names', () => {
     },
   );
 
-  it.each(['accountSnapshot-a', 'account', '$$account-a', 'pricingConfig-other', 'paymentOrder-1'])(
-    '%s is not one of the ledger',
-    (stream) => {
-      expect(parseStream(stream)).toBeNull();
-    },
-  );
+  it.each([
+    'accountSnapshot-a',
+    'account',
+    '$$account-a',
+    'pricingConfig-other',
+    'priceList-coupons',
+    'paymentOrder-1',
+  ])('%s is not one of the ledger', (stream) => {
+    expect(parseStream(stream)).toBeNull();
+  });
 });

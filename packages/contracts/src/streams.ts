@@ -1,8 +1,10 @@
+import { PRICE_KINDS, type PriceKind } from '@points/domain/price-list/events';
 import { isId } from './text.ts';
 
 /** Names of the streams of the event log. The category is everything before the first `-`. */
 const ACCOUNT_PREFIX = 'account-';
 const AI_MODEL_PREFIX = 'aiModel-';
+const PRICE_LIST_PREFIX = 'priceList-';
 export const PRICING_CONFIG_STREAM = 'pricingConfig-ledger';
 
 /** Streams of snapshots are caches and no part of the ledger: none of its prefixes matches them. */
@@ -10,11 +12,17 @@ export const PRICE_SNAPSHOT_STREAM = 'priceSnapshot-ledger';
 const ACCOUNT_SNAPSHOT_PREFIX = 'accountSnapshot-';
 
 /** Prefixes of all streams that hold events of the ledger. */
-export const LEDGER_STREAM_PREFIXES = [ACCOUNT_PREFIX, AI_MODEL_PREFIX, 'pricingConfig-'] as const;
+export const LEDGER_STREAM_PREFIXES = [
+  ACCOUNT_PREFIX,
+  AI_MODEL_PREFIX,
+  PRICE_LIST_PREFIX,
+  'pricingConfig-',
+] as const;
 
 export type LedgerStream =
   | { readonly category: 'account'; readonly accountId: string }
   | { readonly category: 'aiModel'; readonly modelId: string }
+  | { readonly category: 'priceList'; readonly kind: PriceKind }
   | { readonly category: 'pricingConfig' };
 
 /** Throws RangeError when `accountId` is not an id: nothing that was not checked may name a stream. */
@@ -32,6 +40,10 @@ export function aiModelStream(modelId: string): string {
   return AI_MODEL_PREFIX + checked(modelId);
 }
 
+export function priceListStream(kind: PriceKind): string {
+  return PRICE_LIST_PREFIX + kind;
+}
+
 /** What a stream's name says, or null when it is not a stream of the ledger. */
 export function parseStream(stream: string): LedgerStream | null {
   if (stream === PRICING_CONFIG_STREAM) return { category: 'pricingConfig' };
@@ -43,6 +55,8 @@ export function parseStream(stream: string): LedgerStream | null {
     const modelId = stream.slice(AI_MODEL_PREFIX.length);
     return isId(modelId) ? { category: 'aiModel', modelId } : null;
   }
+  const kind = PRICE_KINDS.find((each) => stream === priceListStream(each));
+  if (kind !== undefined) return { category: 'priceList', kind };
   return null;
 }
 

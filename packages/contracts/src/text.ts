@@ -9,6 +9,8 @@ import { z } from 'zod';
 /** Most points one command may move. */
 export const MAX_POINTS = 1_000_000_000_000;
 export const MAX_QUANTITY = 1_000_000_000_000;
+/** A hundred years. */
+export const MAX_DAYS = 36_500;
 /** About 115 days. */
 export const MAX_DURATION_SECONDS = 10_000_000;
 export const MAX_METADATA_KEYS = 16;
@@ -70,6 +72,8 @@ export const uuidV7 = z
 export const sourceType = line(32);
 export const shortText = line(64);
 export const longText = prose(500);
+/** Why somebody did something that is not everyday: never empty. */
+export const reasonText = longText.min(1, { error: 'must say why' });
 
 /** Points, from `min` to 1e12. */
 export function points(min: 0 | 1): z.ZodInt {

@@ -1,5 +1,6 @@
 import type { AccountEventType } from '@points/domain/account/events';
 import type { ModelEventType } from '@points/domain/catalog/events';
+import type { PriceListEventType } from '@points/domain/price-list/events';
 
 /** Turns the data of one version of an event into that of the next. Pure; knows nothing but the data. */
 export type Upcast = (data: unknown) => unknown;
@@ -9,7 +10,11 @@ export type Upcast = (data: unknown) => unknown;
  * more than its steps. With a step comes a new golden fixture `<EventType>.v<n>.json`; the old ones stay.
  */
 const UPCASTS: {
-  readonly [Type in AccountEventType | ModelEventType | 'ConfigLoaded']?: readonly Upcast[];
+  readonly [Type in
+    | AccountEventType
+    | ModelEventType
+    | PriceListEventType
+    | 'ConfigLoaded']?: readonly Upcast[];
 } = {};
 
 const STEPS = new Map<string, readonly Upcast[]>(Object.entries(UPCASTS));

@@ -1,4 +1,5 @@
 import type { LedgerEvent } from '@points/contracts/stored-events';
+import type { PriceListEventType } from '@points/domain/price-list/events';
 import type { ConfigLoadedEvent } from '@points/domain/pricing/config';
 import type {
   AccountData,
@@ -35,6 +36,12 @@ const CONFIG_PROJECTION: { readonly [Type in ConfigLoadedEvent['type']]: () => v
   ConfigLoaded: ignored,
 };
 
+const PRICE_LIST_PROJECTION: { readonly [Type in PriceListEventType]: () => void } = {
+  PriceListed: ignored,
+  PriceChanged: ignored,
+  PriceRetired: ignored,
+};
+
 /** An event of the log, decoded, at its place. */
 export interface PlacedEvent {
   readonly ledgerEvent: LedgerEvent;
@@ -65,6 +72,9 @@ export function project(set: WorkingSet, placed: PlacedEvent): void {
       });
       return;
     }
+    case 'priceList':
+      PRICE_LIST_PROJECTION[ledgerEvent.event.type]();
+      return;
     case 'pricingConfig':
       CONFIG_PROJECTION[ledgerEvent.event.type]();
       return;

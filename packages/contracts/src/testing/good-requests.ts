@@ -2,6 +2,8 @@ import type { Endpoint } from '../ledger-requests.ts';
 
 export const COMMAND = '019a9d3c-7a02-7c1e-8f2a-5b6c7d8e9f02';
 export const HOLD = '019a9d3c-7a03-7c1e-8f2a-5b6c7d8e9f03';
+/** Of the version that the ledger makes: of a consume that named no hold, of a late confirm, of an event. */
+const HOLD_OF_CONSUME = '5b5cfb6e-2c7a-5d1f-9c3e-0a1b2c3d4e5f';
 export const toAccount = { command_id: COMMAND, account_id: 'test_user' };
 
 type Body = Readonly<Record<string, unknown>>;
@@ -41,6 +43,10 @@ export const GOOD: Readonly<Record<Endpoint, readonly Body[]>> = {
     { ...toAccount, hold_id: HOLD },
     { ...toAccount, metadata: {}, record_id: 1, reason: 'failed', note: 'x' },
   ],
+  'cmd.extend': [
+    { ...toAccount, hold_id: HOLD, ttl_ms: 1_000 },
+    { ...toAccount, metadata: {}, record_id: 1, ttl_ms: 86_400_000 },
+  ],
   'cmd.consume': [
     { ...toAccount, source_type: 'script' },
     {
@@ -77,6 +83,112 @@ export const GOOD: Readonly<Record<Endpoint, readonly Body[]>> = {
       expires_at: '2027-01-01T00:00:00+08:00',
     },
   ],
+  'cmd.reward': [
+    { ...toAccount, source_ref: 'r-1', points: 1 },
+    {
+      ...toAccount,
+      metadata: {},
+      source_ref: 'r-2',
+      points: 1e12,
+      validity_days: 36_500,
+      description: 'two\nlines',
+    },
+    { ...toAccount, source_ref: 'r-3', points: 5, expires_at: null },
+  ],
+  'cmd.reverse_recharge': [
+    { ...toAccount, metadata: {}, source_ref: 'o-1', reason: 'refunded', operator: 'ann' },
+  ],
+  'cmd.refund': [
+    { ...toAccount, hold_id: HOLD, reason: 'x' },
+    { ...toAccount, hold_id: HOLD_OF_CONSUME, points: 1e12, reason: 'x', operator: 'ann' },
+    { ...toAccount, metadata: {}, record_id: 1, points: 1, reason: 'two\nlines' },
+    { ...toAccount, transaction_id: HOLD_OF_CONSUME, reason: 'x' },
+  ],
+  'cmd.adjust': [
+    { ...toAccount, delta: 1e12, reason: 'x', operator: 'ann' },
+    { ...toAccount, metadata: {}, delta: -1, reason: 'x', operator: 'ann', forced: true },
+  ],
+  'cmd.freeze': [{ ...toAccount, metadata: {}, reason: 'x', operator: 'ann' }],
+  'cmd.unfreeze': [{ ...toAccount, metadata: {}, reason: 'x', operator: 'ann' }],
+  'cmd.grant_membership': [
+    { ...toAccount, metadata: {}, membership_type: '月', duration_days: 36_500, order_no: 'n' },
+  ],
+  'cmd.revoke_membership': [{ ...toAccount, metadata: {}, reason: 'x', operator: 'ann' }],
+  'cmd.list_price': [
+    {
+      command_id: COMMAND,
+      kind: 'credits',
+      price_id: 'p-1',
+      name: '100',
+      price_fen: 1,
+      points: 100,
+    },
+    {
+      command_id: COMMAND,
+      metadata: {},
+      kind: 'credits',
+      price_id: 'p-1',
+      name: '100',
+      price_fen: 1_000,
+      points: 100,
+      bonus: 10,
+      validity_days: null,
+      sort_order: 1,
+      is_active: false,
+    },
+    {
+      command_id: COMMAND,
+      kind: 'membership',
+      price_id: 'm-1',
+      name: '月会员',
+      price_fen: 990,
+      membership_type: 'monthly',
+      duration_days: 30,
+    },
+    {
+      command_id: COMMAND,
+      metadata: {},
+      kind: 'membership',
+      price_id: 'm-1',
+      name: '月会员',
+      price_fen: 990,
+      membership_type: 'monthly',
+      duration_days: 30,
+      original_price_fen: 1_990,
+      features: ['一', '二'],
+      sort_order: 1,
+      is_active: true,
+    },
+  ],
+  'cmd.change_price': [
+    { command_id: COMMAND, kind: 'credits', price_id: 'p-1', validity_days: 365 },
+    {
+      command_id: COMMAND,
+      metadata: {},
+      kind: 'credits',
+      price_id: 'p-1',
+      name: '100',
+      price_fen: 1_000,
+      points: 100,
+      bonus: 0,
+      sort_order: 0,
+      is_active: true,
+    },
+    { command_id: COMMAND, kind: 'membership', price_id: 'm-1', features: [] },
+    {
+      command_id: COMMAND,
+      kind: 'membership',
+      price_id: 'm-1',
+      name: '月会员',
+      price_fen: 990,
+      membership_type: 'monthly',
+      duration_days: 31,
+      original_price_fen: null,
+      sort_order: 1,
+      is_active: false,
+    },
+  ],
+  'cmd.retire_price': [{ command_id: COMMAND, metadata: {}, kind: 'membership', price_id: 'm-1' }],
   'cmd.register_model': [
     {
       command_id: COMMAND,
@@ -125,7 +237,7 @@ export const GOOD: Readonly<Record<Endpoint, readonly Body[]>> = {
   'qry.hold': [
     { account_id: 'test_user', hold_id: HOLD },
     { account_id: 'test_user', record_id: 1 },
-    { account_id: 'test_user', hold_id: '5b5cfb6e-2c7a-5d1f-9c3e-0a1b2c3d4e5f' },
+    { account_id: 'test_user', hold_id: HOLD_OF_CONSUME },
   ],
   'qry.quote': [
     { account_id: 'test_user', amount: 1 },
