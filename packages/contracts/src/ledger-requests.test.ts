@@ -142,8 +142,18 @@ const WRONG: readonly (readonly [string, Endpoint, unknown, string])[] = [
     { ...toAccount, source_ref: 'r', points: 1, validity_days: 1, expires_at: null },
     'expires_at',
   ],
-  ['bonus', 'cmd.reward', { ...toAccount, source_ref: 'r', points: 1, bonus_points: 1 }, 'bonus_points'],
-  ['no operator', 'cmd.reverse_recharge', { ...toAccount, source_ref: 'o', reason: 'x' }, 'operator'],
+  [
+    'bonus',
+    'cmd.reward',
+    { ...toAccount, source_ref: 'r', points: 1, bonus_points: 1 },
+    'bonus_points',
+  ],
+  [
+    'no operator',
+    'cmd.reverse_recharge',
+    { ...toAccount, source_ref: 'o', reason: 'x' },
+    'operator',
+  ],
   ['no charge named', 'cmd.refund', { ...toAccount, reason: 'x' }, 'hold_id'],
   [
     'charge named twice',

@@ -349,8 +349,11 @@ function somethingToChange(
   body: { readonly kind: 'credits' | 'membership' } & Fields,
   context: z.RefinementCtx,
 ): void {
-  const { kind: _, price_id: __, ...columns } =
-    body.kind === 'credits' ? creditsChanged : membershipChanged;
+  const {
+    kind: _,
+    price_id: __,
+    ...columns
+  } = body.kind === 'credits' ? creditsChanged : membershipChanged;
   if (Object.keys(columns).every((field) => body[field] === undefined))
     refuse(context, 'price_fen', `give at least one of ${Object.keys(columns).join(', ')}`);
 }

@@ -10,11 +10,9 @@ export type Upcast = (data: unknown) => unknown;
  * more than its steps. With a step comes a new golden fixture `<EventType>.v<n>.json`; the old ones stay.
  */
 const UPCASTS: {
-  readonly [Type in
-    | AccountEventType
-    | ModelEventType
-    | PriceListEventType
-    | 'ConfigLoaded']?: readonly Upcast[];
+  readonly [
+    Type in AccountEventType | ModelEventType | PriceListEventType | 'ConfigLoaded'
+  ]?: readonly Upcast[];
 } = {};
 
 const STEPS = new Map<string, readonly Upcast[]>(Object.entries(UPCASTS));

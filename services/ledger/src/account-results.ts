@@ -1,122 +1,108 @@
 import type { Result } from '@points/contracts/ledger-replies';
-import { decodeStoredEvent } from '@points/contracts/stored-events';
 import type { Account } from '@points/domain/account/account';
-import type { AccountEvent, AccountEventType } from '@points/domain/account/events';
-import type { EventLog, StoredEvent } from '@points/event-store/event-log';
+import type { AccountEvent, AccountEventType, DebtRepayment } from '@points/domain/account/events';
 import { mapGet } from '@points/domain/persistent-map';
-import type { AccountNumbers } from './reply.ts';
+import type { AnswerEvent } from './account-log.ts';
 
-/** An event of a command, with the id that it has in the log. */
-export interface AnswerEvent {
-  readonly id: string;
-  readonly event: AccountEvent;
-}
+const ACCOUNT_VERBS = [
+  'hold',
+  'confirm',
+  'cancel',
+  'extend',
+  'consume',
+  'recharge',
+  'reward',
+  'reverse_recharge',
+  'refund',
+  'adjust',
+  'freeze',
+  'unfreeze',
+  'grant_membership',
+  'revoke_membership',
+] as const;
 
-/** The events of one command as they stand in the log, and when they were decided. */
-export interface CommandInLog {
-  readonly commandName: string;
-  readonly events: readonly AnswerEvent[];
-  readonly lastRevision: number;
-  readonly position: bigint | null;
-  readonly atMs: number;
-}
-
-/** Commands append at most so many events (expiries, overdue holds and their own). */
-const COMMAND_EVENTS_MAX = 256;
-
-/** Reads the command whose first event is at `revision`. Throws `StoreUnavailableError`. */
-export async function readCommand(
-  log: EventLog,
-  stream: string,
-  revision: number,
-): Promise<CommandInLog> {
-  const stored: StoredEvent[] = [];
-  for await (const event of log.readStream(stream, {
-    fromRevision: revision,
-    maxCount: COMMAND_EVENTS_MAX,
-  })) {
-    const first = stored[0];
-    if (first !== undefined && event.metadata['command_id'] !== first.metadata['command_id']) break;
-    stored.push(event);
-  }
-  const last = stored.at(-1);
-  if (last === undefined) throw new Error(`${stream} has no event at revision ${revision}`);
-  return {
-    commandName: last.metadata['command'] ?? '',
-    events: stored.map((each) => ({ id: each.id, event: accountEvent(each) })),
-    lastRevision: last.revision,
-    position: last.position,
-    atMs: Date.parse(last.metadata['occurred_at'] ?? ''),
-  };
-}
-
-function accountEvent(stored: StoredEvent): AccountEvent {
-  const decoded = decodeStoredEvent(stored);
-  if (decoded.category !== 'account') throw new Error(`${stored.stream} is not an account`);
-  return decoded.event;
-}
-
-export type AccountVerb = 'hold' | 'confirm' | 'cancel' | 'consume' | 'recharge';
+/** Commands to an account. */
+export type AccountVerb = (typeof ACCOUNT_VERBS)[number];
 
 export function isAccountVerb(name: string): name is AccountVerb {
-  return ['hold', 'confirm', 'cancel', 'consume', 'recharge'].includes(name);
+  return ACCOUNT_VERBS.some((verb) => verb === name);
+}
+
+/** What a command's events do not tell by themselves. */
+export interface HoldNames {
+  /** The hold that the answer is about, where the events may name several; absent = the only one. */
+  readonly holdId?: string | undefined;
+  /** Settlements carry no record id. */
+  readonly recordIdOf: (holdId: string) => number;
 }
 
 /**
  * The result of a command, from its events alone: the first answer and a repeated one are made by the same code from
- * the same events. `holdId` picks the hold where the events may name several. `account` only tells the record id,
- * which settlements do not carry.
+ * the same events.
  */
 export function resultOf(
   verb: AccountVerb,
   events: readonly AnswerEvent[],
-  account: Account,
-  holdId?: string,
+  names: HoldNames,
 ): Result {
   switch (verb) {
     case 'hold':
-      return holdResult(find(events, 'PointsHeld', holdId));
+      return holdResult(find(events, 'PointsHeld', names.holdId));
     case 'confirm':
-      return confirmResult(find(events, 'HoldConfirmed', holdId), account);
-    case 'cancel': {
-      const { hold_id, released } = find(events, 'HoldCanceled', holdId).data;
-      return { hold_id, status: 'canceled', released };
+      return confirmResult(findConfirmed(events, names.holdId), names);
+    case 'cancel':
+      return cancelResult(events, names.holdId);
+    case 'extend': {
+      const { hold_id, expires_at } = find(events, 'HoldExtended', names.holdId).data;
+      return { hold_id, expires_at };
     }
-    case 'consume': {
-      const held = find(events, 'PointsHeld', holdId).data;
-      const confirmed = find(events, 'HoldConfirmed', holdId);
-      return {
-        record_id: held.record_id,
-        task_no: held.task_no,
-        amount: confirmed.data.actual_amount,
-        charge_mode: held.charge_mode,
-        ...transaction(confirmed),
-      };
-    }
-    case 'recharge': {
+    case 'consume':
+      return consumeResult(events, names.holdId);
+    case 'recharge':
+    case 'reward': {
       const { batches, debt_repaid } = find(events, 'PointsRecharged').data;
+      return { batches: [...batches], debt_repaid: pointsIn(debt_repaid) };
+    }
+    case 'reverse_recharge': {
+      const found = find(events, 'RechargeReversed');
+      const { source_ref, points, expired_not_owed, debt_added } = found.data;
+      return { source_ref, points, expired_not_owed, debt_added, ...transaction(found) };
+    }
+    case 'refund': {
+      const found = find(events, 'PointsRefunded');
+      const { hold_id, points, refunded_total, debt_repaid } = found.data;
       return {
-        batches: [...batches],
-        debt_repaid: debt_repaid.reduce((sum, part) => sum + part.points, 0),
+        hold_id,
+        points,
+        refunded_total,
+        debt_repaid: pointsIn(debt_repaid),
+        ...transaction(found),
       };
     }
+    case 'adjust':
+      return adjustResult(find(events, 'PointsAdjusted'));
+    case 'freeze':
+      return { frozen: true };
+    case 'unfreeze':
+      return { frozen: false };
+    case 'grant_membership': {
+      const { membership_type, starts_at, ends_at } = find(events, 'MembershipGranted').data;
+      return { membership_type, starts_at, ends_at };
+    }
+    case 'revoke_membership':
+      return { ends_at: find(events, 'MembershipRevoked').data.ended_at };
     default:
       return verb satisfies never;
   }
 }
 
-/** The account's numbers right after the command; `held` is what then was not available. */
-export function appliedBy(command: Pick<CommandInLog, 'events' | 'lastRevision' | 'position'>) {
-  const last = command.events.at(-1)?.event.data;
-  if (last === undefined) throw new Error('a command without events was applied');
-  const { balance_after: balance, available_after: available } = last;
-  const account: AccountNumbers = {
-    balance,
-    available,
-    held: balance - available,
-    revision: command.lastRevision,
+/** Looks record ids up in the account. Throws when it has none of that hold: a bug. */
+export function recordIdIn(account: Account): (holdId: string) => number {
+  return (holdId) => {
+    const hold = mapGet(account.settledHolds, holdId) ?? mapGet(account.openHolds, holdId);
+    if (hold?.recordId == null) throw new Error(`no record id of hold ${holdId}`);
+    return hold.recordId;
   };
-  return { account, position: command.position };
 }
 
 function holdResult({ data }: Found<'PointsHeld'>): Result {
@@ -132,23 +118,68 @@ function holdResult({ data }: Found<'PointsHeld'>): Result {
   };
 }
 
-function confirmResult(found: Found<'HoldConfirmed'>, account: Account): Result {
+function confirmResult(found: Found<'HoldConfirmed'>, { recordIdOf }: HoldNames): Result {
   const { data } = found;
-  const hold =
-    mapGet(account.settledHolds, data.hold_id) ?? mapGet(account.openHolds, data.hold_id);
-  if (hold?.recordId == null) throw new Error(`no record id of hold ${data.hold_id}`);
+  const hold_id = data.late_of ?? data.hold_id;
   return {
-    hold_id: data.hold_id,
-    record_id: hold.recordId,
+    hold_id,
+    record_id: recordIdOf(hold_id),
     status: 'confirmed',
     held_amount: data.held_amount,
     amount: data.actual_amount,
     released: data.released,
     overage: data.overage,
     waived: data.waived,
-    late: false,
+    late: data.late_of !== undefined,
+    ...(data.late_of === undefined ? {} : { late_hold_id: data.hold_id }),
     ...transaction(found),
   };
+}
+
+function cancelResult(events: readonly AnswerEvent[], holdId?: string): Result {
+  const { hold_id, released } = cancellation(events, holdId);
+  return { hold_id, status: 'canceled', released };
+}
+
+/** How a hold was canceled, also when it was charged and refunded as a failure. */
+export function cancellation(events: readonly AnswerEvent[], holdId?: string) {
+  const plain = search(events, 'HoldCanceled', holdId);
+  if (plain !== undefined) {
+    const { hold_id, released, reason } = plain.data;
+    return { hold_id, released, reason };
+  }
+  const { hold_id, held_amount: released } = find(events, 'HoldConfirmed', holdId).data;
+  return { hold_id, released, reason: 'failed' as const };
+}
+
+function consumeResult(events: readonly AnswerEvent[], holdId?: string): Result {
+  const held = find(events, 'PointsHeld', holdId).data;
+  const confirmed = find(events, 'HoldConfirmed', held.hold_id);
+  return {
+    record_id: held.record_id,
+    task_no: held.task_no,
+    amount: confirmed.data.actual_amount,
+    charge_mode: held.charge_mode,
+    ...transaction(confirmed),
+  };
+}
+
+function adjustResult(found: Found<'PointsAdjusted'>): Result {
+  const { delta, batch, debt_added, debt_repaid } = found.data;
+  return {
+    delta,
+    batch:
+      batch === null
+        ? null
+        : { batch_id: batch.batch_id, points: batch.points, expires_at: batch.expires_at },
+    debt_added,
+    debt_repaid: pointsIn(debt_repaid),
+    ...transaction(found),
+  };
+}
+
+function pointsIn(repayments: readonly DebtRepayment[]): number {
+  return repayments.reduce((sum, { points }) => sum + points, 0);
 }
 
 /** A transaction is an event that moved the balance. */
@@ -172,12 +203,33 @@ export function find<Type extends AccountEventType>(
   type: Type,
   holdId?: string,
 ): Found<Type> {
+  const found = search(events, type, holdId);
+  if (found === undefined) throw new Error(`no ${type} among the command's events`);
+  return found;
+}
+
+/** The confirm of a hold, by the id of the expired one, too. */
+export function findConfirmed(
+  events: readonly AnswerEvent[],
+  holdId?: string,
+): Found<'HoldConfirmed'> {
+  const late = events.findLast(
+    ({ event }) =>
+      holdId !== undefined && event.type === 'HoldConfirmed' && event.data.late_of === holdId,
+  );
+  return late === undefined ? find(events, 'HoldConfirmed', holdId) : find([late], 'HoldConfirmed');
+}
+
+function search<Type extends AccountEventType>(
+  events: readonly AnswerEvent[],
+  type: Type,
+  holdId?: string,
+): Found<Type> | undefined {
   const found = events.findLast(
     ({ event }) =>
       event.type === type &&
       (holdId === undefined || ('hold_id' in event.data && event.data.hold_id === holdId)),
   );
-  if (found === undefined) throw new Error(`no ${type} among the command's events`);
-  // `find` has just compared the type.
-  return { id: found.id, data: found.event.data as DataOf<Type> };
+  // The type has just been compared.
+  return found === undefined ? undefined : { id: found.id, data: found.event.data as DataOf<Type> };
 }

@@ -1,26 +1,17 @@
 import type { Request } from '@points/contracts/ledger-requests';
 import type { Result } from '@points/contracts/ledger-replies';
-import { decodeStoredEvent, encodeMetadata } from '@points/contracts/stored-events';
+import { decodeStoredEvent } from '@points/contracts/stored-events';
 import { aiModelStream } from '@points/contracts/streams';
-import {
-  type Catalog,
-  type Model,
-  emptyCatalog,
-  evolveCatalog,
-  findModel,
-} from '@points/domain/catalog/catalog';
+import { type Model, emptyCatalog, evolveCatalog, findModel } from '@points/domain/catalog/catalog';
 import { type ModelCommand, decideModel, modelIdOf } from '@points/domain/catalog/decide';
-import type { ModelEvent } from '@points/domain/catalog/events';
-import type { AppendResult } from '@points/event-store/event-log';
-import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
-import type { Caller } from './account-endpoints.ts';
-import { toJson } from './account-fold.ts';
-import { type LedgerDeps, notReady } from './ledger-deps.ts';
+import { type ResultInLog, changeFollowed } from './followed-command.ts';
+import type { LedgerDeps } from './ledger-deps.ts';
 import { PricingConfigError, loadPricingConfig } from './pricing-config.ts';
 import { type Outcome, refused } from './reply.ts';
 import { requestHash } from './request-hash.ts';
+import type { Caller } from './submit-command.ts';
 
-export type CatalogVerb =
+type CatalogVerb =
   | 'register_model'
   | 'price_model'
   | 'describe_model'
@@ -28,56 +19,31 @@ export type CatalogVerb =
   | 'disable_model'
   | 'remove_model';
 
-/** Decisions of one command: first try, and again after each conflict with another replica. */
-const ATTEMPTS_MAX = 5;
-
-/**
- * Carries out a catalog command. The catalog is followed from the log, so before a refusal, and after an append, it is
- * read on to the log's end: the answer is never older than the log, and the next hold on this replica sees the change.
- */
+/** Carries out a catalog command. */
 export function changeModel<Verb extends CatalogVerb>(
   verb: Verb,
   body: Request<`cmd.${Verb}`>,
   caller: Caller,
   deps: LedgerDeps,
 ): Promise<Outcome> {
-  return deps.catalogTurn(() => changeInTurn(verb, body, caller, deps));
-}
-
-async function changeInTurn<Verb extends CatalogVerb>(
-  verb: Verb,
-  body: Request<`cmd.${Verb}`>,
-  caller: Caller,
-  deps: LedgerDeps,
-): Promise<Outcome> {
-  if (!deps.prices.hasRead()) return notReady(deps);
-  const command = {
-    ...toCommand({ verb, body } as CatalogRequest),
-    context: { commandId: body.command_id, requestHash: requestHash(caller.client, verb, body) },
+  const context = {
+    commandId: body.command_id,
+    requestHash: requestHash(caller.client, verb, body),
   };
-  const stream = aiModelStream(modelIdOf(command));
-  let fresh = false;
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const decision = decideModel(command, deps.prices.catalog());
-    if (decision.outcome === 'duplicate') {
-      const past = await readCatalog(stream, decision.answer.revision, deps);
-      return answer(past.catalog, command, past.position, true, past.atMs);
-    }
-    if (decision.outcome === 'refused' && fresh)
-      return refused(decision.refusal.code, decision.refusal.details);
-    if (decision.outcome === 'accepted') {
-      const nowMs = deps.clock.now();
-      const appended = await append(stream, verb, command, decision.event, caller, nowMs, deps);
-      if (appended.outcome === 'appended') {
-        await deps.prices.refresh();
-        const written = await readCatalog(stream, appended.revision, deps);
-        return answer(written.catalog, command, appended.position, false, nowMs);
-      }
-    }
-    await deps.prices.refresh();
-    fresh = true;
-  }
-  return refused('contention');
+  const command = { ...toCommand({ verb, body } as CatalogRequest), context };
+  const modelId = modelIdOf(command);
+  return changeFollowed(
+    {
+      verb,
+      stream: aiModelStream(modelId),
+      ...context,
+      decide: () => decideModel(command, deps.prices.catalog()),
+      revision: () => findModel(deps.prices.catalog(), modelId)?.revision ?? -1,
+      resultAt: (revision) => modelAt(modelId, revision, deps),
+    },
+    caller,
+    deps,
+  );
 }
 
 /** Reads the pricing file again. */
@@ -109,40 +75,9 @@ export async function reloadConfig(
   }
 }
 
-async function append(
-  stream: string,
-  verb: CatalogVerb,
-  command: ModelCommand,
-  event: ModelEvent,
-  caller: Caller,
-  nowMs: number,
-  deps: LedgerDeps,
-): Promise<AppendResult> {
-  const last = await deps.log.readLast(stream);
-  const known = findModel(deps.prices.catalog(), modelIdOf(command))?.revision ?? -1;
-  if ((last?.revision ?? -1) !== known) return { outcome: 'conflict' };
-  const { commandId, requestHash: request_hash } = command.context;
-  const metadata = encodeMetadata({
-    eventType: event.type,
-    context: {
-      command_id: commandId,
-      request_hash,
-      index: 0,
-      occurred_at: new Date(nowMs).toISOString(),
-    },
-    commandName: verb,
-    actorType: 'client',
-    actorId: caller.client,
-    correlationId: caller.correlationId ?? commandId,
-    causationId: commandId,
-  });
-  const draft = { type: event.type, data: toJson(event.data), metadata };
-  const events = chainEvents(stream, known + 1, last?.metadata['hash'] ?? GENESIS_HASH, [draft]);
-  return deps.log.append(stream, events, known < 0 ? 'no_stream' : known);
-}
-
 /** The model as it stood right after the event at `revision`. */
-async function readCatalog(stream: string, revision: number, deps: LedgerDeps) {
+async function modelAt(modelId: string, revision: number, deps: LedgerDeps): Promise<ResultInLog> {
+  const stream = aiModelStream(modelId);
   let catalog = emptyCatalog();
   let position: bigint | null = null;
   let atMs = 0;
@@ -156,19 +91,9 @@ async function readCatalog(stream: string, revision: number, deps: LedgerDeps) {
     position = stored.position;
     atMs = Date.parse(decoded.context.occurred_at);
   }
-  return { catalog, position, atMs };
-}
-
-function answer(
-  catalog: Catalog,
-  command: ModelCommand,
-  position: bigint | null,
-  duplicate: boolean,
-  atMs: number,
-): Outcome {
-  const model = findModel(catalog, modelIdOf(command));
-  if (model === undefined) throw new Error(`model ${modelIdOf(command)} is not in its own stream`);
-  return { ok: true, result: modelResult(model), duplicate, position, atMs };
+  const model = findModel(catalog, modelId);
+  if (model === undefined) throw new Error(`model ${modelId} is not in its own stream`);
+  return { result: modelResult(model), position, atMs };
 }
 
 function modelResult(model: Model): Result {

@@ -7,11 +7,15 @@ import {
 } from '@points/event-store/event-log';
 import { LaneError } from '@points/event-store/lanes';
 import type { NatsAnswer, NatsRequest } from '@points/runtime/nats-service';
-import { type Caller, cancel, confirm, consume, hold, recharge } from './account-endpoints.ts';
+import { cancel, confirm, consume, extend, hold, refund } from './account-endpoints.ts';
 import { changeModel, reloadConfig } from './catalog-endpoints.ts';
+import * as credits from './credit-endpoints.ts';
+import * as holdQueries from './hold-queries.ts';
 import type { LedgerDeps } from './ledger-deps.ts';
+import { changePriceList } from './price-list-endpoints.ts';
 import * as queries from './queries.ts';
 import { type Outcome, refused, toAnswer } from './reply.ts';
+import type { Caller } from './submit-command.ts';
 
 /** Decides one request; throws what the event store's port and the lanes throw. */
 export type Handler<Name extends Endpoint> = (
@@ -27,8 +31,20 @@ function handlers(health: () => Promise<Outcome>): Handlers {
     'cmd.hold': hold,
     'cmd.confirm': confirm,
     'cmd.cancel': cancel,
+    'cmd.extend': extend,
     'cmd.consume': consume,
-    'cmd.recharge': recharge,
+    'cmd.refund': refund,
+    'cmd.recharge': credits.recharge,
+    'cmd.reward': credits.reward,
+    'cmd.reverse_recharge': credits.reverseRecharge,
+    'cmd.adjust': credits.adjust,
+    'cmd.freeze': credits.freeze,
+    'cmd.unfreeze': credits.unfreeze,
+    'cmd.grant_membership': credits.grantMembership,
+    'cmd.revoke_membership': credits.revokeMembership,
+    'cmd.list_price': (body, caller, deps) => changePriceList('list_price', body, caller, deps),
+    'cmd.change_price': (body, caller, deps) => changePriceList('change_price', body, caller, deps),
+    'cmd.retire_price': (body, caller, deps) => changePriceList('retire_price', body, caller, deps),
     'cmd.register_model': (body, caller, deps) => changeModel('register_model', body, caller, deps),
     'cmd.price_model': (body, caller, deps) => changeModel('price_model', body, caller, deps),
     'cmd.describe_model': (body, caller, deps) => changeModel('describe_model', body, caller, deps),
@@ -37,10 +53,10 @@ function handlers(health: () => Promise<Outcome>): Handlers {
     'cmd.remove_model': (body, caller, deps) => changeModel('remove_model', body, caller, deps),
     'cmd.reload_config': reloadConfig,
     'qry.balance': (body, _, deps) => queries.balance(body, deps),
-    'qry.hold': (body, { client }, deps) => queries.hold(body, client, deps),
+    'qry.hold': (body, { client }, deps) => holdQueries.hold(body, client, deps),
     'qry.quote': (body, _, deps) => queries.quote(body, deps),
     'qry.price': (body, _, deps) => queries.price(body, deps),
-    'qry.command': (body, _, deps) => queries.command(body, deps),
+    'qry.command': (body, _, deps) => holdQueries.command(body, deps),
     'qry.health': health,
   };
 }

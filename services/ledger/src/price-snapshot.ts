@@ -6,6 +6,14 @@ import {
   encodeCatalog,
 } from '@points/domain/catalog/catalog-snapshot';
 import type { Catalog } from '@points/domain/catalog/catalog';
+import type { PriceKind } from '@points/domain/price-list/events';
+import type { PriceList } from '@points/domain/price-list/price-list';
+import {
+  PRICE_LIST_FOLD_VERSION,
+  type PriceListSnapshot,
+  decodePriceList,
+  encodePriceList,
+} from '@points/domain/price-list/price-list-snapshot';
 import type { PricingConfig } from '@points/domain/pricing/config';
 import {
   type EventLog,
@@ -25,6 +33,7 @@ import { toJson } from './account-fold.ts';
 /** What prices are made of, as far as the log has been read. */
 export interface PriceState {
   readonly catalog: Catalog;
+  readonly priceLists: { readonly [Kind in PriceKind]: PriceList };
   readonly config: FollowedConfig | null;
   /** Null = nothing of the log has been read. */
   readonly position: bigint | null;
@@ -69,17 +78,33 @@ export async function loadPrices(
     throw new SnapshotError(`event ${last.revision} of ${last.stream} is another one`);
   // Its hash has shown that these are the fields that `savePrices` of this version wrote.
   const saved = state as unknown as SavedPrices;
-  return { catalog: decodeCatalog(saved.catalog), config: saved.config, position, last };
+  return {
+    catalog: decodeCatalog(saved.catalog),
+    priceLists: {
+      credits: decodePriceList(saved.priceLists.credits),
+      membership: decodePriceList(saved.priceLists.membership),
+    },
+    config: saved.config,
+    position,
+    last,
+  };
 }
 
 /** Takes the place of the snapshot that is there. Throws what `EventLog` throws. */
 export async function savePrices(
   log: EventLog,
   prefixes: readonly string[],
-  { catalog, config, position, last }: PriceState,
+  { catalog, priceLists, config, position, last }: PriceState,
 ): Promise<SnapshotWriting | 'nothing_to_save'> {
   if (position === null || last === null) return 'nothing_to_save';
-  const saved: SavedPrices = { catalog: encodeCatalog(catalog), config };
+  const saved: SavedPrices = {
+    catalog: encodeCatalog(catalog),
+    priceLists: {
+      credits: encodePriceList(priceLists.credits),
+      membership: encodePriceList(priceLists.membership),
+    },
+    config,
+  };
   return writeSnapshot(log, PRICE_SNAPSHOT_STREAM, await log.readLast(PRICE_SNAPSHOT_STREAM), {
     version: versionOf(prefixes),
     at: { position: String(position), last: { ...last, position: String(last.position) } },
@@ -89,11 +114,12 @@ export async function savePrices(
 
 interface SavedPrices {
   readonly catalog: CatalogSnapshot;
+  readonly priceLists: { readonly [Kind in PriceKind]: PriceListSnapshot };
   readonly config: FollowedConfig | null;
 }
 
 function versionOf(prefixes: readonly string[]): string {
-  return `${CATALOG_FOLD_VERSION} of ${prefixes.join(' ')}`;
+  return `${CATALOG_FOLD_VERSION}.${PRICE_LIST_FOLD_VERSION} of ${prefixes.join(' ')}`;
 }
 
 async function isThere(log: EventLog, place: EventPlace): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { PRICE_SNAPSHOT_STREAM } from '@points/contracts/streams';
 import { emptyCatalog, findModel } from '@points/domain/catalog/catalog';
+import { emptyPriceList } from '@points/domain/price-list/price-list';
 import type { EventLog, JsonObject, StoredEvent } from '@points/event-store/event-log';
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
 import { type InMemoryEventLog, createInMemoryEventLog } from '@points/event-store/in-memory';
@@ -119,6 +120,10 @@ describe('a snapshot of the prices', () => {
         if (event === undefined) throw new Error('no event');
         await savePrices(log, ['aiModel-'], {
           catalog: emptyCatalog(),
+          priceLists: {
+            credits: emptyPriceList('credits'),
+            membership: emptyPriceList('membership'),
+          },
           config: null,
           position,
           last: { ...event, hash: event.metadata['hash'] ?? '' },

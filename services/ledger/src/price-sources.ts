@@ -1,6 +1,12 @@
 import { LEDGER_STREAM_PREFIXES } from '@points/contracts/streams';
 import { decodeStoredEvent } from '@points/contracts/stored-events';
 import { type Catalog, emptyCatalog, evolveCatalog } from '@points/domain/catalog/catalog';
+import type { PriceKind } from '@points/domain/price-list/events';
+import {
+  type PriceList,
+  emptyPriceList,
+  evolvePriceList,
+} from '@points/domain/price-list/price-list';
 import type { PriceSources } from '@points/domain/pricing/resolve-price';
 import type { EventLog, StoredEvent } from '@points/event-store/event-log';
 import { type Timers, sleepOn } from '@points/event-store/timers';
@@ -12,6 +18,7 @@ export interface FollowedPrices {
   /** Null until the log has been read to its end once and holds a config. */
   sources(): PriceSources | null;
   catalog(): Catalog;
+  priceList(kind: PriceKind): PriceList;
   config(): FollowedConfig | null;
   /** The log has been read to its end once. */
   hasRead(): boolean;
@@ -45,7 +52,7 @@ export function followPrices(deps: {
   const { log, logger, timers } = deps;
   const snapshotEvery = deps.snapshotEveryCheckpoints ?? SNAPSHOT_EVERY_CHECKPOINTS;
   const stopping = new AbortController();
-  let state: PriceState = { catalog: emptyCatalog(), config: null, position: null, last: null };
+  let state = nothingRead();
   let caughtUp = false;
   let trouble: string | null = 'the event store has not been read yet';
   let checkpoints = 0;
@@ -57,14 +64,21 @@ export function followPrices(deps: {
     if (state.position !== null && position <= state.position) return;
     const decoded = decodeStoredEvent(stored);
     const hash = stored.metadata['hash'] ?? '';
-    let { catalog, config } = state;
+    let { catalog, priceLists, config } = state;
     if (decoded.category === 'aiModel')
       catalog = evolveCatalog(catalog, decoded.event, decoded.context);
+    if (decoded.category === 'priceList') {
+      const { kind, event, context } = decoded;
+      priceLists = {
+        ...priceLists,
+        [kind]: evolvePriceList(priceLists[kind], event, context),
+      };
+    }
     if (decoded.category === 'pricingConfig') {
       const { content, version } = decoded.event.data;
       config = { config: content, version, revision, hash };
     }
-    state = { catalog, config, position, last: { stream, revision, hash, position } };
+    state = { catalog, priceLists, config, position, last: { stream, revision, hash, position } };
   }
 
   function advance(position: bigint | null): void {
@@ -156,6 +170,7 @@ export function followPrices(deps: {
           }
         : null,
     catalog: () => state.catalog,
+    priceList: (kind) => state.priceLists[kind],
     config: () => state.config,
     hasRead: () => caughtUp,
     trouble: () => trouble ?? (state.config === null ? 'no pricing config has been loaded' : null),
@@ -165,5 +180,15 @@ export function followPrices(deps: {
       await running;
       await saving;
     },
+  };
+}
+
+function nothingRead(): PriceState {
+  return {
+    catalog: emptyCatalog(),
+    priceLists: { credits: emptyPriceList('credits'), membership: emptyPriceList('membership') },
+    config: null,
+    position: null,
+    last: null,
   };
 }

@@ -104,6 +104,7 @@ describe('the sweeper', () => {
     const confirm = await world.ask('ai-demo', 'cmd.confirm', {
       account_id: 'overdue',
       hold_id: held.result.hold_id,
+      actual_amount: 11,
     });
     expect(confirm).toMatchObject({ ok: false, error: { code: 'hold_expired', status: 410 } });
     await ledger.stop();
