@@ -18,6 +18,21 @@ export const ADVISORY_STREAM = 'LEDGER_DLQ_ADV';
 export const COMMAND_CONSUMER = 'ledger-cmd';
 export const ADVISORY_CONSUMER = 'ledger-adv';
 
+/** By which NATS recognises a message that is sent again; of a command it is the command_id. */
+export const MESSAGE_ID_HEADER = 'Nats-Msg-Id';
+
+/** What a dead letter says of the message that it was, whose body it has. */
+export const DEAD_LETTER_HEADERS = {
+  reason: 'Ledger-Dead-Reason',
+  subject: 'Ledger-Dead-Subject',
+  /** In LEDGER_CMD. */
+  sequence: 'Ledger-Dead-Sequence',
+  /** When LEDGER_CMD had stored it, ISO-8601. */
+  storedAt: 'Ledger-Dead-Stored-At',
+  /** The original headers, as a JSON object of strings. */
+  headers: 'Ledger-Dead-Headers',
+} as const;
+
 /** Settlements only: a stored hold or consume would start work that nobody waits for any more. */
 export const DURABLE_VERBS = ['confirm', 'cancel'] as const;
 export type DurableVerb = (typeof DURABLE_VERBS)[number];

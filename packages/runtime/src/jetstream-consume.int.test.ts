@@ -14,6 +14,7 @@ import {
 import { createJetStream } from './jetstream.ts';
 import { createLog } from './log.ts';
 import { connectNats, type Nats } from './nats.ts';
+import { rawPublish } from './testing/raw-publish.ts';
 
 const log = createLog('test', 'silent');
 const ACK_WAIT_MS = 500;
@@ -101,6 +102,29 @@ describe('consume', () => {
     expect(seen[0]?.header('x')).toBe('0');
     await vi.waitFor(async () => expect(await left()).toBe(0));
     expect(consuming.trouble()).toBeNull();
+  });
+
+  it('gives the handler a message whose headers cannot be read as one without any', async () => {
+    await provision();
+    const { user, pass } = server.clients['ai-demo'] ?? { user: '', pass: '' };
+    await rawPublish({
+      port: server.port,
+      user,
+      pass,
+      subject: 'ledger.v1.q.ai-demo.confirm',
+      headers: ['Nats-Msg-Id: 1', 'bad name: x'],
+      body: 'body',
+    });
+    const stored = await createJetStream(await client('ledger')).message('LEDGER_CMD', 1);
+    expect(stored?.headers).toEqual({});
+    const seen: Delivery[] = [];
+    await start(async (delivery) => {
+      seen.push(delivery);
+      delivery.ack();
+    });
+    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    expect(seen[0]?.headers).toEqual({});
+    expect(Buffer.from(seen[0]?.data ?? []).toString()).toBe('body');
   });
 
   it('has never more in hand than it may, and takes the next when one is done', async () => {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { createInbox, type Msg, nanos } from 'nats';
 import { headersOf, toJetStreamError } from './jetstream.ts';
 import type { Log } from './log.ts';
-import { headerReader, type Nats, settledWithin } from './nats.ts';
+import { headerReader, headersIn, type Nats, settledWithin } from './nats.ts';
 
 /** A question for messages is open so long at the server … */
 const PULL_EXPIRES_MS = 2_000;
@@ -188,6 +188,7 @@ function toDelivery(message: Msg): Delivery {
   const [deliveries, sequence, , nanoseconds] = tokens
     .slice(tokens.length > SHORT_ACK_TOKENS ? LONG_ACK_START : SHORT_ACK_START)
     .map(Number);
+  const headers = headersIn(() => message.headers);
   let ended = false;
   const answer = (text: string): void => {
     if (ended) return;
@@ -198,8 +199,8 @@ function toDelivery(message: Msg): Delivery {
     subject: message.subject,
     sequence: sequence ?? 0,
     data: message.data,
-    header: headerReader(message.headers),
-    headers: headersOf(message.headers),
+    header: headerReader(headers),
+    headers: headersOf(headers),
     storedMs: Math.floor((nanoseconds ?? 0) / NANOS_PER_MS),
     deliveries: deliveries ?? 0,
     ack: () => answer('+ACK'),

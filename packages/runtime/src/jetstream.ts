@@ -1,5 +1,5 @@
 import { type JetStreamManager, type MsgHdrs, NatsError, type StoredMsg } from 'nats';
-import { headerReader, type Nats, toHeaders } from './nats.ts';
+import { headerReader, headersIn, type Nats, toHeaders } from './nats.ts';
 
 /** An answer of JetStream that takes longer counts as none. */
 const API_TIMEOUT_MS = 5_000;
@@ -220,12 +220,13 @@ export function toJetStreamError(what: string, error: unknown): JetStreamError {
 async function orNull(asked: Promise<StoredMsg>): Promise<StoredMessage | null> {
   try {
     const stored = await asked;
+    const headers = headersIn(() => stored.header);
     return {
       subject: stored.subject,
       sequence: stored.seq,
       data: stored.data,
-      header: headerReader(stored.header),
-      headers: headersOf(stored.header),
+      header: headerReader(headers),
+      headers: headersOf(headers),
       storedMs: stored.time.getTime(),
     };
   } catch (error) {

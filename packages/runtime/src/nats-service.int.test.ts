@@ -12,6 +12,7 @@ import {
   type ServeOptions,
   type Serving,
 } from './nats-service.ts';
+import { rawPublish } from './testing/raw-publish.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'points-nats-'));
 const log = createLog('test', 'silent');
@@ -134,6 +135,26 @@ describe('serve', () => {
     expect(handled).toEqual(['body']);
     expect(serving.dropped()).toBe(3);
     expect(seen).toEqual([]);
+  });
+
+  it('reads a request whose headers cannot be read as one without any', async () => {
+    const headers: (string | null)[] = [];
+    await startService(async ({ header }) => {
+      headers.push(header('Ledger-Deadline'));
+      return text('done');
+    });
+    const { user, pass } = server.clients['ai-demo'] ?? { user: '', pass: '' };
+    await rawPublish({
+      port: server.port,
+      user,
+      pass,
+      subject: SUBJECT,
+      reply: '_INBOX.ai-demo.x',
+      headers: ['Ledger-Deadline: 17', 'bad name: x'],
+      body: 'body',
+    });
+    expect(await ask(await client('ai-demo'))).toBe('done');
+    expect(headers).toEqual([null, null]);
   });
 
   it('stop takes nothing new and ends when what is in work is answered', async () => {

@@ -1,6 +1,6 @@
 import type { ServiceMsg } from 'nats';
 import type { Log } from './log.ts';
-import { headerReader, type Nats, settledWithin, toHeaders } from './nats.ts';
+import { headerReader, headersIn, type Nats, settledWithin, toHeaders } from './nats.ts';
 
 const DEFAULT_STOP_TIMEOUT_MS = 8_000;
 
@@ -143,5 +143,6 @@ function isOwnInbox(subject: string, reply: string | undefined): boolean {
 }
 
 function requestOf(message: ServiceMsg): NatsRequest {
-  return { subject: message.subject, data: message.data, header: headerReader(message.headers) };
+  const header = headerReader(headersIn(() => message.headers));
+  return { subject: message.subject, data: message.data, header };
 }

@@ -9,11 +9,14 @@ import type { Session } from '@points/read-model/database';
 import type { Clock } from '@points/runtime/clock';
 import type { Readiness } from '@points/runtime/health';
 import type { Log } from '@points/runtime/log';
+import { createJetStream } from '@points/runtime/jetstream';
 import type { Metrics } from '@points/runtime/metrics';
 import type { Nats } from '@points/runtime/nats';
 import { serve } from '@points/runtime/nats-service';
 import { ACCOUNT_FOLD } from './account-fold.ts';
 import { checkClock } from './clock-check.ts';
+import { buryCrashLoops } from './dead-letters.ts';
+import { serveDurable } from './durable.ts';
 import { type Answered, createEndpoints } from './endpoints.ts';
 import { type LedgerDeps, createTurn } from './ledger-deps.ts';
 import { followPrices } from './price-sources.ts';
@@ -41,6 +44,8 @@ export interface LedgerSettings {
 export interface Ledger {
   ready(): Readiness;
   readonly sweeper: Sweeper;
+  /** See `Watermark.current`. */
+  watermarkMs(): number | null;
   stop(): Promise<void>;
 }
 
@@ -72,10 +77,15 @@ export async function startLedger(deps: {
   });
   const prices = followPrices({ log, logger, timers: REAL_TIMERS });
   const probe = probeStore(log);
+  const streams = createJetStream(nats);
   const watermark = watchWatermark({
     isConnected: nats.isConnected,
+    streams,
     clock,
+    timers: REAL_TIMERS,
     quietMs: settings.holdExpiryQuietMs,
+    log: logger,
+    metrics: deps.metrics,
   });
   const ledger: LedgerDeps = {
     log,
@@ -98,6 +108,15 @@ export async function startLedger(deps: {
     openSession: deps.openSession,
   });
 
+  const durable = serveDurable({
+    ledger,
+    nats,
+    streams,
+    storeTrouble: probe.trouble,
+    metrics: deps.metrics,
+  });
+  const crashLoops = buryCrashLoops({ nats, streams, log: logger });
+
   function ready(): Readiness {
     const store = probe.trouble();
     if (store !== null) return { ok: false, reason: `event store: ${store}` };
@@ -109,6 +128,8 @@ export async function startLedger(deps: {
       };
     if (!clockCheck.isTrusted())
       return { ok: false, reason: `clock: ${clockCheck.skewMs()} ms off the event store's` };
+    const stored = durable.trouble() ?? watermark.trouble();
+    if (stored !== null) return { ok: false, reason: `NATS: ${stored}` };
     return { ok: true };
   }
 
@@ -139,18 +160,18 @@ export async function startLedger(deps: {
     onBroken: deps.onFatal,
     log: logger,
   });
-
   return {
     ready,
     sweeper,
+    watermarkMs: ledger.watermarkMs,
     async stop() {
       await sweeper.stop();
-      await serving.stop();
+      await Promise.all([serving.stop(), durable.stop(), crashLoops.stop()]);
       await lanes.close(LANES_CLOSE_TIMEOUT_MS);
       await config.stop();
       await prices.stop();
       await probe.stop();
-      watermark.stop();
+      await watermark.stop();
     },
   };
 }

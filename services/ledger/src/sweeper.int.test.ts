@@ -3,7 +3,10 @@ import { migrate } from '@points/read-model/migrate';
 import { type TestDatabase, createTestDatabase } from '@points/read-model/testing/test-database';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { consume } from '@points/runtime/jetstream-consume';
+import { createLog } from '@points/runtime/log';
 import { type World, startWorld } from './testing/ledger-under-test.ts';
+import { storedCommands } from './testing/stored-commands.ts';
 
 let world: World;
 let database: TestDatabase;
@@ -92,6 +95,8 @@ describe('the sweeper', () => {
     await listHold('overdue', held.result.hold_id, clock.now() + 1_000);
     expect(await ledger.sweeper.sweepOnce()).toBe(0);
     clock.aheadMs = 3_000;
+    const { expires_at: heldUntil } = held.result;
+    await expect.poll(() => ledger.watermarkMs() ?? 0).toBeGreaterThan(Date.parse(heldUntil));
     expect(await ledger.sweeper.sweepOnce()).toBe(2);
     expect(await typesOf('due')).toEqual(['PointsRecharged', 'BatchExpired']);
     const events = await world.events('overdue');
@@ -141,6 +146,66 @@ describe('the sweeper', () => {
     clock.aheadMs = 3_000;
     expect(await ledger.sweeper.sweepOnce()).toBe(0);
     expect(await typesOf('quiet')).toEqual(['PointsRecharged', 'PointsHeld']);
+    await ledger.stop();
+  });
+
+  it('cancels no hold whose confirm was stored in time, however late the confirm is decided', async () => {
+    const account_id = 'stored';
+    const stored = storedCommands(world);
+    const first = await world.startLedger();
+    await world.ok('admin', 'cmd.recharge', {
+      account_id,
+      source: 'admin',
+      source_ref: 'a',
+      points: 10,
+    });
+    const { result } = await world.ok('ai-demo', 'cmd.hold', {
+      account_id,
+      amount: 10,
+      ttl_ms: 2_000,
+    });
+    const expiresMs = Date.parse(result.expires_at);
+    await listHold(account_id, result.hold_id, expiresMs);
+    await first.stop();
+    const command_id = await stored.put('ai-demo', 'confirm', {
+      account_id,
+      hold_id: result.hold_id,
+    });
+    // Another replica has taken it and does not get on.
+    let giveBack = (): void => {};
+    const stuck = consume(await world.connection('ledger'), {
+      stream: 'LEDGER_CMD',
+      consumer: 'ledger-cmd',
+      maxInHand: 1,
+      mayPull: () => true,
+      handler: (delivery) =>
+        new Promise((resolve) => {
+          giveBack = () => {
+            delivery.nak(0);
+            resolve();
+          };
+        }),
+      log: createLog('test', 'silent'),
+    });
+    await expect.poll(stuck.inHand).toBe(1);
+    const clock = movableClock();
+    clock.aheadMs = 3_000;
+    const ledger = await world.startLedger({ holdGraceMs: 0 }, { clock, openSession: open });
+    expect(clock.now()).toBeGreaterThan(expiresMs);
+    expect(ledger.watermarkMs()).toBeLessThan(expiresMs);
+    expect(await ledger.sweeper.sweepOnce()).toBe(0);
+    // Nor may a hold that needs the points.
+    expect(await world.ask('ai-demo', 'cmd.hold', { account_id, amount: 1 })).toMatchObject({
+      error: { code: 'insufficient_points' },
+    });
+    giveBack();
+    await stuck.stop();
+    expect(await stored.resultOf('ai-demo', command_id)).toMatchObject({
+      ok: true,
+      result: { status: 'confirmed', amount: 10, late: false },
+    });
+    expect(await typesOf(account_id)).toEqual(['PointsRecharged', 'PointsHeld', 'HoldConfirmed']);
+    await expect.poll(() => ledger.watermarkMs() ?? 0).toBeGreaterThan(expiresMs);
     await ledger.stop();
   });
 

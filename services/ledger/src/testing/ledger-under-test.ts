@@ -9,10 +9,13 @@ import { type Failure, type Success, replySchema } from '@points/contracts/ledge
 import { accountStream } from '@points/contracts/streams';
 import { type DevEventStore, startDevEventStore } from '@points/dev-event-store/server';
 import { CLIENTS, type Client } from '../../../../infra/nats/permissions.ts';
+import { provisionStreams } from '../../../../infra/nats/provision.ts';
+import { CONSUMERS } from '../../../../infra/nats/streams.ts';
 import { type NatsServer, startNatsServer } from '@points/dev-stack/nats-server';
 import type { EventLog, StoredEvent } from '@points/event-store/event-log';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import { GENESIS_HASH, verifyEvent } from '@points/event-store/hash-chain';
+import type { ConsumerDefinition } from '@points/runtime/jetstream-setup';
 import { createLog } from '@points/runtime/log';
 import { createMetrics } from '@points/runtime/metrics';
 import { type Nats, connectNats } from '@points/runtime/nats';
@@ -28,10 +31,13 @@ const CLIENT_LIST: Client[] = [...CLIENTS, { name: 'ai-other', role: 'ai' }];
 /** A real nats-server with the real permissions, the dev event store over the wire, and ledgers as many as a test wants. */
 export interface World {
   readonly eventStore: DevEventStore;
+  readonly natsServer: NatsServer;
   readonly log: EventLog;
   readonly configFile: string;
   readonly fatal: unknown[];
   startLedger(settings?: Partial<LedgerSettings>, parts?: Parts): Promise<Ledger>;
+  /** The connection of that client. */
+  connection(client: string): Promise<Nats>;
   /** Asks as that client; fields `command_id` and, for holds, `hold_id` are filled in when absent. */
   ask<Name extends Endpoint>(
     client: string,
@@ -54,14 +60,29 @@ export interface World {
 export interface Parts {
   readonly clock?: Clock;
   readonly openSession?: () => Promise<Session>;
+  /** Another way to the same NATS server. */
+  readonly natsUrl?: string;
+  /** What is waited for; default: ready. */
+  readonly readiness?: object;
 }
 
-export async function startWorld(): Promise<World> {
+export async function startWorld(
+  options: {
+    /** Default: as in production. null = no streams. */
+    readonly consumers?: ConsumerDefinition[] | null;
+  } = {},
+): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'ledger-'));
   const configFile = join(dir, 'points-config.yaml');
   await writeFile(configFile, readFileSync(PRICES));
   const logger = createLog('test', 'silent');
   const natsServer = await startNatsServer({ dir: join(dir, 'nats'), clients: CLIENT_LIST });
+  const { consumers = CONSUMERS } = options;
+  if (consumers !== null) {
+    const job = await connect(natsServer, 'provision');
+    await provisionStreams(job, consumers);
+    await job.close();
+  }
   const eventStore = await startDevEventStore({ dataDir: null });
   const log = connectEventStoreDb({ url: eventStore.url });
   const connections = new Map<string, Nats>();
@@ -110,6 +131,8 @@ export async function startWorld(): Promise<World> {
 
   return {
     eventStore,
+    natsServer,
+    connection,
     log,
     configFile,
     fatal,
@@ -121,7 +144,7 @@ export async function startWorld(): Promise<World> {
       return reply;
     },
     async startLedger(settings, parts) {
-      const nats = await connect(natsServer, 'ledger');
+      const nats = await connect(natsServer, 'ledger', parts?.natsUrl);
       const ownLog = connectEventStoreDb({ url: eventStore.url });
       const ledger = await startLedger({
         log: ownLog,
@@ -143,7 +166,8 @@ export async function startWorld(): Promise<World> {
         },
       });
       running.push({ ledger, nats, log: ownLog });
-      await vi.waitFor(() => expect(ledger.ready()).toEqual({ ok: true }), { timeout: 20_000 });
+      const readiness = parts?.readiness ?? { ok: true };
+      await vi.waitFor(() => expect(ledger.ready()).toEqual(readiness), { timeout: 20_000 });
       return ledger;
     },
     async events(accountId) {
@@ -171,11 +195,15 @@ export async function startWorld(): Promise<World> {
   };
 }
 
-async function connect(server: NatsServer, client: string): Promise<Nats> {
+async function connect(
+  server: NatsServer,
+  client: string,
+  url: string = server.url,
+): Promise<Nats> {
   const credentials = server.clients[client];
   if (credentials === undefined) throw new Error(`no NATS client ${client}`);
   return connectNats({
-    url: server.url,
+    url,
     ...credentials,
     name: client,
     log: createLog('test', 'silent'),
