@@ -82,10 +82,8 @@ describe('a stored settlement', () => {
       stored.put('ai-demo', 'confirm', body),
     ]);
     const result = await stored.resultOf('ai-demo', body.command_id);
-    expect([reply, result].map((each) => each.ok && each.duplicate).toSorted()).toEqual([
-      false,
-      true,
-    ]);
+    const repeated = [reply, result].filter((each) => each.ok && each.duplicate === true);
+    expect(repeated).toHaveLength(1);
     expect({ ...result, duplicate: false }).toEqual({ ...reply, duplicate: false });
     expect(await types(account_id)).toEqual(['PointsRecharged', 'PointsHeld', 'HoldConfirmed']);
   });

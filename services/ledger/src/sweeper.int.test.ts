@@ -193,7 +193,8 @@ describe('the sweeper', () => {
     const ledger = await world.startLedger({ holdGraceMs: 0 }, { clock, openSession: open });
     expect(clock.now()).toBeGreaterThan(expiresMs);
     expect(ledger.watermarkMs()).toBeLessThan(expiresMs);
-    expect(await ledger.sweeper.sweepOnce()).toBe(0);
+    await ledger.sweeper.sweepOnce();
+    expect(await typesOf(account_id)).toEqual(['PointsRecharged', 'PointsHeld']);
     // Nor may a hold that needs the points.
     expect(await world.ask('ai-demo', 'cmd.hold', { account_id, amount: 1 })).toMatchObject({
       error: { code: 'insufficient_points' },
