@@ -3,30 +3,28 @@ import { MAX_BALANCE, freePoints, splitAllocations, sumPoints, summarize } from 
 import type { Adjust } from './commands.ts';
 import { type Draft, emitRepaying, nextBatchId } from './draft.ts';
 import type { NewBatch } from './events.ts';
-import { expireDueBatches } from './expire.ts';
+import { cancelOverdueHolds, expireDueBatches } from './expire.ts';
 import { type Verdict, refuse } from './verdict.ts';
 
 /** A correction by a person: up brings points that never expire, down takes free points and, forced, goes into debt. */
 export function adjust(command: Adjust, draft: Draft): Verdict {
   const { delta, forced } = command;
-  const { account, nowMs } = draft;
   if (delta === 0 || Math.abs(delta) > MAX_POINTS || wouldOverflow(delta, draft))
     return refuse('invalid_argument', { field: 'delta', max: MAX_POINTS });
-  const { available, balance } = summarize(account, nowMs);
-  if (delta < 0 && !forced && available < -delta)
-    return refuse('insufficient_points', {
-      required: -delta,
-      available,
-      balance,
-      shortfall: -delta - available,
-    });
   expireDueBatches(draft);
+  const needed = forced ? 0 : -delta;
+  if (missing(needed, draft) > 0) cancelOverdueHolds(draft);
+  const shortfall = missing(needed, draft);
+  if (shortfall > 0) {
+    const { available, balance } = summarize(draft.account, draft.nowMs);
+    return refuse('insufficient_points', { required: needed, available, balance, shortfall });
+  }
   const batch: NewBatch | null =
     delta > 0
       ? { batch_id: nextBatchId(draft), kind: 'adjust', points: delta, expires_at: null }
       : null;
   const wanted = Math.max(0, -delta);
-  const { taken } = splitAllocations(freePoints(draft.account.batches, nowMs), wanted);
+  const { taken } = splitAllocations(freePoints(draft.account.batches, draft.nowMs), wanted);
   const moved = {
     delta,
     reason: command.reason,
@@ -42,6 +40,11 @@ export function adjust(command: Adjust, draft: Draft): Verdict {
     data: { ...moved, debt_repaid },
   }));
   return { outcome: 'done' };
+}
+
+/** How many points too few are available. */
+function missing(points: number, { account, nowMs }: Draft): number {
+  return points > 0 ? points - summarize(account, nowMs).available : 0;
 }
 
 /** Sums stay safe integers, upwards and downwards. */

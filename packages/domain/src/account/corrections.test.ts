@@ -104,6 +104,17 @@ describe('Adjust', () => {
     expect(book.account).toMatchObject({ balance: 5, held: 6, debt: 1 });
   });
 
+  it('down: cancels overdue holds for its points', () => {
+    const book = openBook();
+    recharge(book, 10);
+    hold(book, 6, { request: { ttlMs: MINUTE_MS } });
+    book.nowMs += HOUR_MS;
+    book.watermarkMs = book.nowMs;
+    adjust(book, -10);
+    expect(eventsOf(book, 'HoldCanceled')).toMatchObject([{ reason: 'expired' }]);
+    expect(book.account.balance).toBe(0);
+  });
+
   it.each([0, 1_000_000_000_001, -1_000_000_000_001])(
     'rejected: invalid_argument for %i',
     (delta) => {
