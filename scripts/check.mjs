@@ -17,6 +17,8 @@ const CANARIES = [
   ['packages/event-store/src/canary.ts', "import '@points/runtime/clock';"],
   ['packages/read-model/src/canary.ts', "import '@points/contracts/errors';"],
   ['packages/runtime/src/canary.ts', "import '@points/domain/time';"],
+  ['packages/client/src/canary-package.ts', "import '@points/runtime/clock';"],
+  ['packages/client/src/canary-vendor.ts', "import 'uuid';"],
   ['services/ledger/src/canary.ts', "import '@points/projector/start';"],
   ['services/projector/src/canary.ts', "import '../../../services/ledger/src/start.ts';"],
   ['services/api/src/canary.ts', "import '@points/domain/time';"],

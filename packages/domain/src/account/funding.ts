@@ -3,20 +3,11 @@ import type { Allocation } from './events.ts';
 
 /** What pays for a charge that is taken from these batches of the account, which still have the points. */
 export function chargeFunding(account: Account, allocations: readonly Allocation[]): Funding[] {
-  const funding: Funding[] = [];
-  for (const { batch_id, points } of allocations) {
+  return allocations.map(({ batch_id, points }) => {
     const batch = account.batches.find(({ batchId }) => batchId === batch_id);
     if (batch === undefined) throw new Error(`no points left in batch ${batch_id}`);
-    push(funding, { batch: originOf(batch), points });
-  }
-  return funding;
-}
-
-/** A repayment becomes the funding of the charge whose debt it repays. */
-export function funded(funding: readonly Funding[], batch: Batch, points: number): Funding[] {
-  const more = [...funding];
-  push(more, { batch: originOf(batch), points });
-  return more;
+    return { batch: originOf(batch), points };
+  });
 }
 
 /** The last `points` of the funding, latest first, and what is left of it. */
@@ -29,7 +20,7 @@ export function undoFunding(
   let wanted = points;
   while (wanted > 0) {
     const last = left.pop();
-    if (last === undefined) throw new Error(`${wanted} points more than the charge are undone`);
+    if (last === undefined) throw new Error(`${wanted} points more than the charge is undone`);
     const part = Math.min(wanted, last.points);
     undone.push({ batch: last.batch, points: part });
     if (part < last.points) left.push({ batch: last.batch, points: last.points - part });
@@ -38,10 +29,7 @@ export function undoFunding(
   return { undone, left };
 }
 
-/** Parts that follow one another from one batch are one part. */
-function push(funding: Funding[], part: Funding): void {
-  const last = funding.at(-1);
-  if (last?.batch.batchId === part.batch.batchId)
-    funding[funding.length - 1] = { batch: last.batch, points: last.points + part.points };
-  else funding.push(part);
+/** A repayment becomes the funding of the charge whose debt it repays. */
+export function funded(funding: readonly Funding[], batch: Batch, points: number): Funding[] {
+  return [...funding, { batch: originOf(batch), points }];
 }
