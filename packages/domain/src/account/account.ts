@@ -30,6 +30,8 @@ export interface Account {
   /** One after another, without those that had ended at the last grant. */
   readonly memberships: readonly MembershipPeriod[];
   readonly freeUse: FreeUse;
+  /** Of the latest hold: most holds share one, and it is kept once. */
+  readonly latestPrice: HoldPrice | null;
   readonly openHolds: PersistentMap<string, OpenHold>;
   /** As long as `memory` has them. */
   readonly settledHolds: PersistentMap<string, SettledHold>;
@@ -199,6 +201,7 @@ export function freshAccount(rememberedIdsMax: number = REMEMBERED_IDS_MAX): Acc
     frozen: false,
     memberships: [],
     freeUse: { day: '', inDay: 0, inMonth: 0 },
+    latestPrice: null,
     openHolds: emptyMap(),
     settledHolds: emptyMap(),
     recordIds: emptyMap(),

@@ -17,6 +17,7 @@ import type {
   HoldCanceled,
   HoldConfirmed,
   HoldExtended,
+  HoldPrice,
   MembershipGranted,
   NewBatch,
   PointsAdjusted,
@@ -122,6 +123,10 @@ function reversed(account: Account, data: RechargeReversed, place: Place): Accou
 function held(account: Account, data: PointsHeld, place: Place): Account {
   const books = openBooks(account);
   books.pin(data.allocations);
+  const price =
+    account.latestPrice !== null && samePrice(account.latestPrice, data.price)
+      ? account.latestPrice
+      : data.price;
   const hold: OpenHold = {
     ...place.first,
     holdId: data.hold_id,
@@ -129,7 +134,7 @@ function held(account: Account, data: PointsHeld, place: Place): Account {
     taskNo: data.task_no,
     amount: data.amount,
     pins: data.allocations,
-    price: data.price,
+    price,
     chargeMode: data.charge_mode,
     listPrice: data.list_price,
     overage: data.overage,
@@ -147,11 +152,24 @@ function held(account: Account, data: PointsHeld, place: Place): Account {
   const after = books.close();
   return {
     ...after,
+    latestPrice: price,
     openHolds: mapSet(account.openHolds, hold.holdId, hold),
     recordIds: mapSet(account.recordIds, hold.recordId, hold.holdId),
     freeUse:
       hold.chargeMode === 'member_free' ? countFreeUse(after.freeUse, place.atMs) : after.freeUse,
   };
+}
+
+function samePrice(a: HoldPrice, b: HoldPrice): boolean {
+  return (
+    a.mode === b.mode &&
+    a.unit === b.unit &&
+    a.unit_price === b.unit_price &&
+    a.min_points === b.min_points &&
+    a.rounding === b.rounding &&
+    a.source === b.source &&
+    a.config_version === b.config_version
+  );
 }
 
 function labelsOf(data: PointsHeld): OpenHold['labels'] {

@@ -3,11 +3,20 @@ import type { Allocation } from './events.ts';
 
 /** What pays for a charge that is taken from these batches of the account, which still have the points. */
 export function chargeFunding(account: Account, allocations: readonly Allocation[]): Funding[] {
-  return allocations.map(({ batch_id, points }) => {
+  const funding: Funding[] = [];
+  for (const { batch_id, points } of allocations) {
     const batch = account.batches.find(({ batchId }) => batchId === batch_id);
     if (batch === undefined) throw new Error(`no points left in batch ${batch_id}`);
-    return { batch: originOf(batch), points };
-  });
+    push(funding, { batch: originOf(batch), points });
+  }
+  return funding;
+}
+
+/** A repayment becomes the funding of the charge whose debt it repays. */
+export function funded(funding: readonly Funding[], batch: Batch, points: number): Funding[] {
+  const more = [...funding];
+  push(more, { batch: originOf(batch), points });
+  return more;
 }
 
 /** The last `points` of the funding, latest first, and what is left of it. */
@@ -20,7 +29,7 @@ export function undoFunding(
   let wanted = points;
   while (wanted > 0) {
     const last = left.pop();
-    if (last === undefined) throw new Error(`${wanted} points more than the charge is undone`);
+    if (last === undefined) throw new Error(`${wanted} points more than the charge are undone`);
     const part = Math.min(wanted, last.points);
     undone.push({ batch: last.batch, points: part });
     if (part < last.points) left.push({ batch: last.batch, points: last.points - part });
@@ -29,7 +38,10 @@ export function undoFunding(
   return { undone, left };
 }
 
-/** A repayment becomes the funding of the charge whose debt it repays. */
-export function funded(funding: readonly Funding[], batch: Batch, points: number): Funding[] {
-  return [...funding, { batch: originOf(batch), points }];
+/** Parts that follow one another from one batch are one part. */
+function push(funding: Funding[], part: Funding): void {
+  const last = funding.at(-1);
+  if (last?.batch.batchId === part.batch.batchId)
+    funding[funding.length - 1] = { batch: last.batch, points: last.points + part.points };
+  else funding.push(part);
 }
