@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
  *   *.test.ts      pure, in memory
  *   *.int.test.ts  with real servers (PostgreSQL, nats-server, the dev event store over the wire)
  *   *.e2e.test.ts  the whole stack, as a user sees it
+ *   *.sim.test.ts  the services' own code under a virtual clock and a seeded scheduler
  * `contract` is the event store's contract suite alone, against EVENTSTORE_URL when it is set.
  */
 const real = {
@@ -25,10 +26,11 @@ export default defineConfig({
           // Pure tests share nothing that could leak; loading everything once is three times as fast.
           isolate: false,
           include: ['{packages,services,infra,scripts}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', '**/*.{int,e2e,contract}.test.ts'],
+          exclude: ['**/node_modules/**', '**/*.{int,e2e,contract,sim}.test.ts'],
         },
       },
       { test: { name: 'int', include: ['{packages,services,infra}/**/*.int.test.ts'], ...real } },
+      { test: { name: 'sim', include: ['infra/simulation/src/*.sim.test.ts'], testTimeout: 0 } },
       {
         test: {
           name: 'e2e',

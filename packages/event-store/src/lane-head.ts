@@ -17,6 +17,8 @@ export interface SnapshotCodec<State> {
   stream(stream: string): string;
   /** Must change whenever `fold` would make another state of the same events, or `encode` another JSON. */
   readonly version: string;
+  /** A snapshot is due when the stream has so many more events; `SNAPSHOT_EVERY_EVENTS` when absent. */
+  readonly everyEvents?: number;
   /** Null: not worth keeping, or too large. */
   encode(state: State): JsonObject | null;
   /** The inverse of `encode`. Throws on anything else. */

@@ -92,13 +92,15 @@ function keepSnapshots<State>(
   { log, fold, timers, onSnapshot }: LaneSnapshotsDeps<State>,
   codec: SnapshotCodec<State>,
 ): LaneSnapshots<State> {
+  const everyEvents = codec.everyEvents ?? SNAPSHOT_EVERY_EVENTS;
+  const shortEvents = Math.min(SHORT_STREAM_EVENTS, everyEvents);
   let writes = 0;
   let closed = false;
 
   async function open(stream: string, mark: SnapshotMark): Promise<Head<State>> {
     mark.revision = -1;
     const first = await firstEvents(stream);
-    const isShort = first.length < SHORT_STREAM_EVENTS;
+    const isShort = first.length < shortEvents;
     const head = isShort ? null : await openFromSnapshot(stream, mark);
     if (head !== null) return head;
     let whole = freshHead(fold);
@@ -108,7 +110,7 @@ function keepSnapshots<State>(
 
   async function firstEvents(stream: string): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
-    const page = { fromRevision: 0, maxCount: SHORT_STREAM_EVENTS };
+    const page = { fromRevision: 0, maxCount: shortEvents };
     for await (const event of log.readStream(stream, page)) events.push(event);
     return events;
   }
@@ -153,7 +155,7 @@ function keepSnapshots<State>(
 
   function durable(stream: string, mark: SnapshotMark, head: Head<State>): void {
     if (closed || mark.writing || writes >= SNAPSHOT_WRITES_MAX) return;
-    if (head.revision - mark.revision < SNAPSHOT_EVERY_EVENTS) return;
+    if (head.revision - mark.revision < everyEvents) return;
     mark.writing = true;
     writes += 1;
     timers.defer(() => void write(stream, mark, head));
@@ -166,7 +168,7 @@ function keepSnapshots<State>(
     try {
       const last = await log.readLast(codec.stream(stream));
       const there = last === null || last.id === mark.ignoredId ? -1 : revisionIn(last);
-      if (there > head.revision - SNAPSHOT_EVERY_EVENTS) {
+      if (there > head.revision - everyEvents) {
         covered = Math.min(covered, there);
         notice = { stream, outcome: 'superseded' };
       } else {

@@ -113,7 +113,7 @@ function distinct(rows: readonly { readonly user_id: string }[]): string[] {
 }
 
 /** Decides ExpireDue until it finds nothing more: one decision takes a bounded number. */
-async function expireAccount(accountId: string, ledger: LedgerDeps): Promise<number> {
+export async function expireAccount(accountId: string, ledger: LedgerDeps): Promise<number> {
   let appended = 0;
   for (;;) {
     const count = await expireSome(accountId, ledger);
