@@ -44,7 +44,7 @@ export interface Follower {
   status(): FollowerStatus;
   /** Resolves when `ready` is true for the first time. */
   readonly firstReady: Promise<void>;
-  /** Ends after the batch in hand, at the latest after 5 s. */
+  /** Ends after the batch in hand. At the latest after 5 s; the relay after 8 s, when NATS is connected but frozen. */
   stop(): Promise<void>;
 }
 
