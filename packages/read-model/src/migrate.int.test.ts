@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { openDatabase } from './database.ts';
+import { openDatabase, openSession } from './database.ts';
 import { migrate, migrateApp, MigrationError } from './migrate.ts';
 import { createTestDatabase } from './testing/test-database.ts';
 import type { TestDatabase } from './testing/test-database.ts';
@@ -74,6 +74,28 @@ describe('migrate', () => {
     expect(
       await database.query('select count(*)::int as done from read.schema_migrations'),
     ).toEqual([{ done: 2 }]);
+  });
+
+  it('is done once by sessions that have looked for the schema while there was none', async () => {
+    const open = () => openSession({ url: database.url, applicationName: 'test' });
+    const sessions = await Promise.all([open(), open(), open()]);
+    const [first, second, gate] = sessions;
+    for (const { db } of [first, second]) await migrate(db, 'read');
+    const lock = sql`hashtext('points-ledger migrate')`;
+    await sql`select pg_advisory_lock(${lock})`.execute(gate.db);
+    const both = Promise.all([migrateApp(first.db), migrateApp(second.db)]);
+    const waiting = () =>
+      database.query(
+        `select 1 from pg_locks join pg_database on pg_database.oid = pg_locks.database
+         where datname = current_database() and locktype = 'advisory' and not granted`,
+      );
+    await expect.poll(waiting).toHaveLength(2);
+    await sql`select pg_advisory_unlock(${lock})`.execute(gate.db);
+    await both;
+    expect(await database.query('select count(*)::int as done from app.schema_migrations')).toEqual(
+      [{ done: 1 }],
+    );
+    await Promise.all(sessions.map((session) => session.close()));
   });
 
   it('refuses a database that a newer version has used, and changes nothing', async () => {

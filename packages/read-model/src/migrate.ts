@@ -45,7 +45,10 @@ async function run<Database>(
   await db.transaction().execute(async (transaction) => {
     // Held to the end of the transaction: whoever starts at the same time waits here and then finds nothing to do.
     await sql`select pg_advisory_xact_lock(hashtext('points-ledger migrate'))`.execute(transaction);
-    await sql`create schema if not exists ${sql.id(schema)}`.execute(transaction);
+    // "if not exists" would ask this session's memory, which the wait for the lock has made old.
+    const { rows } = await sql`
+      select 1 from pg_namespace where nspname = ${schema}`.execute(transaction);
+    if (rows.length === 0) await sql`create schema ${sql.id(schema)}`.execute(transaction);
     await sql`set local search_path to ${sql.id(schema)}`.execute(transaction);
     await sql`create table if not exists schema_migrations (
       name text primary key,

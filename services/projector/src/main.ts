@@ -54,9 +54,8 @@ async function main(): Promise<void> {
   const eventLog = connectEventStoreDb({ url: config.EVENTSTORE_URL, log });
   shutdown.add('event store', () => eventLog.close());
   const followed = { eventLog, databaseUrl: config.DATABASE_URL, log };
-  const followers: Record<string, Follower> = {
-    projector: startProjector({ ...followed, onStatus: measureProjector(metrics) }),
-  };
+  const projector = startProjector({ ...followed, onStatus: measureProjector(metrics) });
+  const followers: Record<string, Follower> = { projector };
   if (nats !== null) {
     followers['relay'] = startRelay({ ...followed, nats, onStatus: measureRelay(metrics) });
   }
@@ -72,7 +71,8 @@ async function main(): Promise<void> {
   };
   const health = await startHealthServer({ ready, metrics, port: config.HEALTH_PORT });
   shutdown.add('health server', () => health.stop());
-  await Promise.all(Object.values(followers).map((follower) => follower.firstReady));
+  // Not for the relay: whoever waits for the tables must not wait for NATS.
+  await projector.firstReady;
   announceReady(log, health.port);
 }
 

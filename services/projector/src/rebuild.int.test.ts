@@ -151,7 +151,9 @@ describe('rebuild', () => {
         `select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = 'rebuild' and datname = current_database()`,
       );
     };
-    await expect(run({ eventLog: interrupted(kill) })).rejects.toThrow(/terminat|connection error|ECONNRESET/);
+    await expect(run({ eventLog: interrupted(kill) })).rejects.toThrow(
+      /terminat|connection error|ECONNRESET/,
+    );
     expect(await world.database.dump()).toEqual(before);
     await run();
     expect(await world.database.dump()).toEqual(before);
