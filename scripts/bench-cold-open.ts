@@ -62,7 +62,10 @@ async function bench(log: EventLog, events: number, storeName: string): Promise<
 
   const { snapshots: _, ...whole } = ACCOUNT_FOLD;
   const cold = await open(log, whole, stream);
-  rows.push(['cold open, no snapshot', `${ms(cold.ms)}, ${cold.read} events read`]);
+  rows.push([
+    'cold open, no snapshot',
+    `${ms(cold.ms)}, ${ms(cold.cpuMs)} of them CPU, ${cold.read} events read`,
+  ]);
   rows.push(['heap in use then', `${Math.round(process.memoryUsage().heapUsed / 2 ** 20)} MiB`]);
   await cold.lanes.close(0);
 
@@ -136,6 +139,8 @@ async function append(
 interface Opened {
   readonly lanes: Lanes<Account>;
   readonly ms: number;
+  /** Of this process alone. */
+  readonly cpuMs: number;
   /** Events handed over by the store. */
   readonly read: number;
   noticed(outcome: SnapshotNotice['outcome']): Promise<void>;
@@ -183,6 +188,7 @@ async function open(log: EventLog, fold: LaneFold<Account>, stream: string): Pro
   return {
     lanes,
     ms: asked.ms,
+    cpuMs: asked.cpuMs,
     read,
     async noticed(outcome) {
       while (!seen.has(outcome))
@@ -194,14 +200,15 @@ async function open(log: EventLog, fold: LaneFold<Account>, stream: string): Pro
 }
 
 async function openRepeatedly(log: EventLog, stream: string): Promise<string> {
-  const opened: { ms: number; read: number }[] = [];
+  const opened: Opened[] = [];
   for (let i = 0; i < OPENS; i += 1) {
     const one = await open(log, ACCOUNT_FOLD, stream);
     await one.lanes.close(0);
     opened.push(one);
   }
   const times = opened.map((one) => one.ms).toSorted((a, b) => a - b);
-  return `${ms(quantile(times, 0.5))} (best ${ms(quantile(times, 0))}, worst ${ms(quantile(times, 1))} of ${OPENS}), ${opened[0]?.read} events read`;
+  const cpu = opened.map((one) => one.cpuMs).toSorted((a, b) => a - b);
+  return `${ms(quantile(times, 0.5))} (best ${ms(quantile(times, 0))}, worst ${ms(quantile(times, 1))} of ${OPENS}), ${ms(quantile(cpu, 0.5))} of them CPU, ${opened[0]?.read} events read`;
 }
 
 /** One pair after the other; the account has points enough and is in memory. */
@@ -256,10 +263,12 @@ async function openStore(url: string | undefined) {
 
 async function timed<Result>(
   work: () => Promise<Result>,
-): Promise<{ readonly ms: number; readonly result: Result }> {
+): Promise<{ readonly ms: number; readonly cpuMs: number; readonly result: Result }> {
   const from = performance.now();
+  const cpuFrom = process.cpuUsage();
   const result = await work();
-  return { ms: performance.now() - from, result };
+  const { user, system } = process.cpuUsage(cpuFrom);
+  return { ms: performance.now() - from, cpuMs: (user + system) / 1_000, result };
 }
 
 function quantile(sorted: readonly number[], q: number): number {
