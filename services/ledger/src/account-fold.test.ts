@@ -4,6 +4,7 @@ import {
   type AccountCommand,
   type CommandContext,
   DEFAULT_LIMITS,
+  type HoldPoints,
 } from '@points/domain/account/commands';
 import { type Decision, decide } from '@points/domain/account/decide';
 import { mapValues } from '@points/domain/persistent-map';
@@ -56,6 +57,10 @@ function holdRequest(recordId: number) {
   return { holdId: v7(), recordId, terms, metadata: {} };
 }
 
+function holdOf(recordId: number): HoldPoints {
+  return { kind: 'HoldPoints', context: context(), hold: holdRequest(recordId) };
+}
+
 function replica(log: EventLog, fold: LaneFold<Account> = ACCOUNT_FOLD) {
   const notices: SnapshotNotice['outcome'][] = [];
   const lanes = createLanes<Account>({
@@ -89,22 +94,19 @@ function replica(log: EventLog, fold: LaneFold<Account> = ACCOUNT_FOLD) {
   };
 }
 
-/** An account of 800 events and one open hold, some of them after its snapshot. */
+/** An account of 803 events with two open holds, one from before its snapshot and one from after it. */
 async function longAccount() {
   const log = createInMemoryEventLog();
   const writer = replica(log);
   await writer.decide(RECHARGE);
+  await writer.decide(holdOf(CONSUMES + 1));
   const consumes = Array.from({ length: CONSUMES }, (_, recordId): AccountCommand => {
     const actual = { kind: 'points', points: 3 } as const;
     return { kind: 'Consume', context: context(), hold: holdRequest(recordId), actual };
   });
   for (const command of consumes) await writer.decide(command);
   await expect.poll(() => writer.notices).toContain('written');
-  const hold: AccountCommand = {
-    kind: 'HoldPoints',
-    context: context(),
-    hold: holdRequest(CONSUMES),
-  };
+  const hold = holdOf(CONSUMES);
   await writer.decide(hold);
   return { log, writer, hold, consumes };
 }
@@ -118,33 +120,33 @@ function view(account: Account) {
 
 describe('an account opened from its snapshot', () => {
   it('is the account that its events make', async () => {
-    const { log, hold } = await longAccount();
+    const { log } = await longAccount();
     const reopened = replica(log);
     const { snapshots: _, ...whole } = ACCOUNT_FOLD;
     const [fast, slow] = [await reopened.account(), await replica(log, whole).account()];
     expect(reopened.notices).toEqual(['used']);
     expect(view(fast)).toEqual(view(slow));
-    expect(view(fast)).toMatchObject({ revision: 801, balance: 100_005 - 3 * CONSUMES, held: 7 });
-    expect(mapValues(fast.openHolds)[0]?.holdId).toBe('hold' in hold ? hold.hold.holdId : '');
+    expect(view(fast)).toMatchObject({ revision: 802, balance: 100_005 - 3 * CONSUMES, held: 14 });
+    expect(mapValues(fast.openHolds)).toHaveLength(2);
   });
 
   it('knows the commands that were answered before, and settles what is open', async () => {
     const { log, hold, consumes } = await longAccount();
     const reopened = replica(log);
-    expect(await reopened.decide(hold)).toEqual({ outcome: 'duplicate', revision: 801 });
+    expect(await reopened.decide(hold)).toEqual({ outcome: 'duplicate', revision: 802 });
     const last = consumes.at(-1);
     if (last === undefined) throw new Error('no consumes');
-    expect(await reopened.decide(last)).toEqual({ outcome: 'duplicate', revision: 799 });
+    expect(await reopened.decide(last)).toEqual({ outcome: 'duplicate', revision: 800 });
     const first = await reopened.decide(RECHARGE);
     expect(first).toEqual({ outcome: 'duplicate', revision: 0 });
     const cancel: AccountCommand = {
       kind: 'CancelHold',
       context: context(),
-      hold: { holdId: hold.kind === 'HoldPoints' ? hold.hold.holdId : '' },
+      hold: { holdId: hold.hold.holdId },
       reason: 'caller',
     };
     expect(await reopened.decide(cancel)).toMatchObject({ outcome: 'accepted' });
-    expect((await replica(log).account()).held).toBe(0);
+    expect((await replica(log).account()).held).toBe(7);
   });
 
   it('is not opened from a snapshot of another version', async () => {
