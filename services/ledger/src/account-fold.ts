@@ -36,8 +36,11 @@ export const ACCOUNT_FOLD: LaneFold<Account> = {
   },
 };
 
-/** Newest ids that a snapshot holds: the most that fit. The others are looked up in the log when they are asked for. */
-const SNAPSHOT_REMEMBERED_IDS = [2_000, 500, 0];
+/**
+ * Newest ids that a snapshot holds: the most that fit. The others are looked up in the log when they are asked for. More
+ * would make every snapshot of a busy account larger (360 bytes an id), and it has one every 500 events.
+ */
+const SNAPSHOT_REMEMBERED_IDS = [500, 100, 0];
 /** Leaves room for what goes around it: 512 KiB in all. */
 const SNAPSHOT_MAX_BYTES = 500 * 1_024;
 

@@ -17,7 +17,7 @@ import {
   freshAccount,
 } from './account.ts';
 import type { HoldPrice } from './events.ts';
-import { type MemoryEntry, drop } from './memory.ts';
+import { type Memory, type MemoryEntry, passOver } from './memory.ts';
 
 /**
  * A folded account as plain JSON and back, so that opening it need not read its whole stream. A cache: whoever finds
@@ -74,10 +74,16 @@ type SavedOutcome =
  * looked up in the log.
  */
 export function encodeAccount(account: Account, rememberedIds: number): AccountSnapshot {
-  const kept = withoutOldSources(withoutOldIds(account, rememberedIds));
-  const { openHolds, settledHolds, recordIds: _, commands, refunds: __, memory, ...rest } = kept;
-  const { sources, orders, ...plain } = rest;
-  const { next, entries, ...forgotten } = memory;
+  const { openHolds, settledHolds, recordIds: _, commands, refunds: __, ...rest } = account;
+  const { sources, orders, memory: whole, ...plain } = rest;
+  const newestSources = newest(sources);
+  const newestOrders = newest(orders);
+  const { next, entries, ...memory } = withoutOldIds(whole, rememberedIds);
+  const sourcesForgottenThrough = Math.max(
+    memory.sourcesForgottenThrough,
+    newestSources.leftThrough,
+    newestOrders.leftThrough,
+  );
   const prices = createTable<HoldPrice>();
   const origins = createTable<BatchOrigin>();
   const saved = {
@@ -97,11 +103,11 @@ export function encodeAccount(account: Account, rememberedIds: number): AccountS
   }
   return {
     account: plain,
-    memory: forgotten,
+    memory: { ...memory, sourcesForgottenThrough },
     openHolds: mapValues(openHolds).toSorted((a, b) => a.revision - b.revision),
     ...saved,
-    sources: byRevision(sources).map(([ref, source]) => ({ ref, ...source })),
-    orders: byRevision(orders).map(([orderNo, answer]) => ({ orderNo, ...answer })),
+    sources: newestSources.kept.map(([ref, source]) => ({ ref, ...source })),
+    orders: newestOrders.kept.map(([orderNo, answer]) => ({ orderNo, ...answer })),
     prices: prices.rows,
     origins: origins.rows,
   };
@@ -134,37 +140,19 @@ export function decodeAccount(snapshot: AccountSnapshot): Account {
   };
 }
 
-function withoutOldIds(account: Account, rememberedIds: number): Account {
-  let kept = account;
-  while (kept.memory.next - kept.memory.first > rememberedIds) {
-    kept = drop(kept, found(mapGet(kept.memory.entries, kept.memory.first)), true);
-  }
+/** Takes nothing out of the account's maps: they are shared with the state that decisions work on. */
+function withoutOldIds(memory: Memory, rememberedIds: number): Memory {
+  let kept = memory;
+  while (kept.next - kept.first > rememberedIds)
+    kept = passOver(kept, found(mapGet(kept.entries, kept.first)), true);
   return kept;
 }
 
-function withoutOldSources(account: Account): Account {
-  const sources = byRevision(account.sources);
-  const orders = byRevision(account.orders);
-  const left = [
-    ...sources.slice(0, -SNAPSHOT_SOURCES_MAX),
-    ...orders.slice(0, -SNAPSHOT_SOURCES_MAX),
-  ];
-  const through = Math.max(
-    account.memory.sourcesForgottenThrough,
-    ...left.map(([, { revision }]) => revision),
-  );
-  return {
-    ...account,
-    sources: toMap(sources.slice(-SNAPSHOT_SOURCES_MAX)),
-    orders: toMap(orders.slice(-SNAPSHOT_SOURCES_MAX)),
-    memory: { ...account.memory, sourcesForgottenThrough: through },
-  };
-}
-
-function byRevision<Value extends FirstAnswer>(
-  map: PersistentMap<string, Value>,
-): [string, Value][] {
-  return mapEntries(map).toSorted(([, a], [, b]) => a.revision - b.revision);
+/** The newest that a snapshot holds, and the last revision among those that it leaves out (−1 = none). */
+function newest<Value extends FirstAnswer>(map: PersistentMap<string, Value>) {
+  const entries = mapEntries(map).toSorted(([, a], [, b]) => a.revision - b.revision);
+  const kept = entries.splice(-SNAPSHOT_SOURCES_MAX);
+  return { kept, leftThrough: entries.at(-1)?.[1].revision ?? -1 };
 }
 
 function saveHold(

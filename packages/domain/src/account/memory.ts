@@ -65,17 +65,21 @@ export function forget(account: Account): Account {
   }
 }
 
-/** Forgets the oldest entry; `young` when only the bound makes it go. */
-export function drop(account: Account, oldest: MemoryEntry, young: boolean): Account {
-  const { memory } = account;
+/** What the memory says once its oldest entry is forgotten; the entry itself is still in its map. */
+export function passOver(memory: Memory, oldest: MemoryEntry, young: boolean): Memory {
   const idMs = uuidV7Time(oldest.id) ?? 0;
-  const after: Memory = {
+  return {
     ...memory,
     first: memory.first + 1,
-    entries: mapDelete(memory.entries, memory.first),
     forgottenBeforeMs: young ? Math.max(memory.forgottenBeforeMs, idMs) : memory.forgottenBeforeMs,
     forgottenThrough: Math.max(memory.forgottenThrough, oldest.revision),
   };
+}
+
+/** Forgets the oldest entry; `young` when only the bound makes it go. */
+function drop(account: Account, oldest: MemoryEntry, young: boolean): Account {
+  const entries = mapDelete(account.memory.entries, account.memory.first);
+  const after: Memory = { ...passOver(account.memory, oldest, young), entries };
   switch (oldest.kind) {
     case 'command':
       return { ...account, memory: after, commands: mapDelete(account.commands, oldest.id) };
