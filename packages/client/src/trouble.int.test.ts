@@ -120,7 +120,6 @@ describe('a hold that gets no answer', () => {
   it('because nobody is there yet: waits for it', async () => {
     const ledger = await setup.connect();
     const asked = ledger.hold({ accountId: 'user-1', amount: 5 });
-    await new Promise((resolve) => setTimeout(resolve, 100));
     await script((each) => held(each));
     expect(await asked).toMatchObject({ result: { status: 'held' } });
   });
