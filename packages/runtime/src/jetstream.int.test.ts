@@ -53,6 +53,20 @@ describe('publish', () => {
     expect(Math.abs((stored?.storedMs ?? 0) - Date.now())).toBeLessThan(60_000);
   });
 
+  it('is not led astray by the value of another header', async () => {
+    const headers = { x: 'Nats-Msg-Id Nats-Expected-Last-Sequence' };
+    const relay = streams('relay');
+    const { sequence } = await relay.last('LEDGER_EVT');
+    const options = { headers, msgId: 'astray' };
+    const subject = 'ledger.v1.evt.HoldConfirmed.u2';
+    const first = await relay.publish(subject, bytes('1'), options);
+    expect(await relay.publish(subject, bytes('1'), options)).toMatchObject({ duplicate: true });
+    await expect(
+      relay.publish(subject, bytes('2'), { headers, expectLastSequence: sequence }),
+    ).rejects.toMatchObject({ code: 'wrong_last_sequence' });
+    expect((await relay.last('LEDGER_EVT')).sequence).toBe(first.sequence);
+  });
+
   it('refuses what the stream does not take, and says that nothing was stored', async () => {
     const client = streams('ai-demo');
     await expect(client.publish(CONFIRM, new Uint8Array(20_000))).rejects.toMatchObject({

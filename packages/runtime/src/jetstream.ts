@@ -35,6 +35,15 @@ export type StreamState = {
   lastSequence: number;
 };
 
+export type ConsumerState = {
+  /** Of the stream's message that was delivered last for the first time. */
+  deliveredSequence: number;
+  /** Up to this one all are done with: acknowledged, ended or given up. */
+  doneSequence: number;
+  /** Delivered and not done with, also those that wait to be delivered again. */
+  pending: number;
+};
+
 export type StoredMessage = {
   subject: string;
   sequence: number;
@@ -53,6 +62,7 @@ export type JetStream = {
   /** Resolves when the server has stored the message. */
   publish: (subject: string, data: Uint8Array, options?: PublishOptions) => Promise<Published>;
   streamState: (stream: string) => Promise<StreamState>;
+  consumerState: (stream: string, consumer: string) => Promise<ConsumerState>;
   /** null when the stream has none of that sequence (any more). */
   message: (stream: string, sequence: number) => Promise<StoredMessage | null>;
   /** The stream's last message and the sequence that the next `expectLastSequence` must name. */
@@ -125,17 +135,30 @@ export function createJetStream(nats: Nats): JetStream {
 
   return {
     streamState,
+    consumerState: (stream, consumer) =>
+      manage(`${stream} ${consumer}`, async ({ consumers }) => {
+        const info = await consumers.info(stream, consumer);
+        return {
+          deliveredSequence: info.delivered.stream_seq,
+          doneSequence: info.ack_floor.stream_seq,
+          pending: info.num_ack_pending,
+        };
+      }),
     message,
     publish: (subject, data, options = {}) =>
       ask(subject, async () => {
         const { msgId, headers, expectLastSequence, timeoutMs = API_TIMEOUT_MS } = options;
         const { seq, duplicate } = await client.publish(subject, data, {
           timeout: timeoutMs,
-          ...(msgId === undefined ? {} : { msgID: msgId }),
-          ...(headers === undefined ? {} : { headers: toHeaders(headers) }),
-          ...(expectLastSequence === undefined
-            ? {}
-            : { expect: { lastSequence: expectLastSequence } }),
+          // Old servers take the first place where a name stands, be it in the value of another
+          // header: the headers that the server obeys must be the first.
+          headers: toHeaders({
+            ...(msgId === undefined ? {} : { 'Nats-Msg-Id': msgId }),
+            ...(expectLastSequence === undefined
+              ? {}
+              : { 'Nats-Expected-Last-Sequence': String(expectLastSequence) }),
+            ...headers,
+          }),
         });
         return { sequence: seq, duplicate };
       }),
@@ -205,6 +228,7 @@ export function toJetStreamError(what: string, error: unknown): JetStreamError {
       return new JetStreamError('not_permitted', `the NATS server does not permit ${what}`, error);
     case 'MAX_PAYLOAD_EXCEEDED':
     case 'BAD_SUBJECT':
+    case 'BAD_HEADER':
       return new JetStreamError('refused', `${what}: ${error.message}`, error);
     case 'TIMEOUT':
       return new JetStreamError('timeout', `no answer for ${what} in time`, error);

@@ -1,17 +1,21 @@
 import {
   ADVISORY_CONSUMER,
   ADVISORY_STREAM,
+  COMMAND_CONSUMER,
   COMMAND_STREAM,
   DEAD_LETTER_HEADERS,
   deadLetterSubject,
 } from '@points/contracts/ledger-subjects';
+import { type Timers, sleepOn } from '@points/event-store/timers';
 import { type JetStream, JetStreamError, type StoredMessage } from '@points/runtime/jetstream';
-import { type Consuming, consume } from '@points/runtime/jetstream-consume';
+import { consume } from '@points/runtime/jetstream-consume';
 import type { Log } from '@points/runtime/log';
 import type { Nats } from '@points/runtime/nats';
 import { z } from 'zod';
 
 const RETRY_MS = 5_000;
+/** How often it is looked for commands that NATS has given up without its having been heard. */
+const LOOK_EVERY_MS = 60_000;
 const REASON_MAX_CHARACTERS = 200;
 /** Of the original headers as JSON; more is left out, so that a dead letter always fits into a message. */
 const HEADERS_MAX_CHARACTERS = 8_192;
@@ -42,15 +46,27 @@ const advisory = z.object({ stream_seq: z.int().min(1), deliveries: z.int() });
 
 /**
  * Moves commands that were delivered too often, because every ledger that took them ended, among the dead letters: where
- * they are they would hold back the watermark for ever.
+ * they are they would hold back the watermark for ever. NATS says so once; what was not heard then is found by looking.
  */
 export function buryCrashLoops(deps: {
   readonly nats: Nats;
   readonly streams: JetStream;
+  readonly timers: Timers;
   readonly log: Log;
-}): Consuming {
-  const { streams, log } = deps;
-  return consume(deps.nats, {
+  readonly lookEveryMs?: number;
+}): { stop(): Promise<void> } {
+  const { streams, log, lookEveryMs = LOOK_EVERY_MS } = deps;
+  const stopping = new AbortController();
+
+  async function move(sequence: number, reason: string): Promise<void> {
+    const letter = await streams.message(COMMAND_STREAM, sequence);
+    if (letter === null) return;
+    await bury(streams, letter, reason);
+    await streams.deleteMessage(COMMAND_STREAM, sequence);
+    log.error({ subject: letter.subject, sequence, reason }, 'dead letter');
+  }
+
+  const advised = consume(deps.nats, {
     stream: ADVISORY_STREAM,
     consumer: ADVISORY_CONSUMER,
     maxInHand: 1,
@@ -61,12 +77,7 @@ export function buryCrashLoops(deps: {
       if (!parsed.success) throw new Error(`not an advisory: ${parsed.error.message}`);
       const { stream_seq: sequence, deliveries } = parsed.data;
       try {
-        const letter = await streams.message(COMMAND_STREAM, sequence);
-        if (letter !== null) {
-          await bury(streams, letter, `delivered ${deliveries} times without an end`);
-          await streams.deleteMessage(COMMAND_STREAM, sequence);
-          log.error({ subject: letter.subject, sequence, deliveries }, 'dead letter');
-        }
+        await move(sequence, `delivered ${deliveries} times without an end`);
         delivery.ack();
       } catch (error) {
         if (!(error instanceof JetStreamError)) throw error;
@@ -75,6 +86,46 @@ export function buryCrashLoops(deps: {
       }
     },
   });
+
+  async function look(): Promise<void> {
+    /** Seen given up the last time; one that was only just acknowledged is gone by now. */
+    let suspect: number | null = null;
+    while (!stopping.signal.aborted) {
+      await sleepOn(deps.timers, lookEveryMs, stopping.signal).catch(() => undefined);
+      if (stopping.signal.aborted || !deps.nats.isConnected()) continue;
+      try {
+        const sequence = await oldestGivenUp(streams);
+        if (sequence !== null && sequence === suspect) {
+          await move(sequence, 'delivered too often without an end');
+          suspect = null;
+        } else suspect = sequence;
+      } catch (error) {
+        if (!(error instanceof JetStreamError)) throw error;
+        suspect = null; // no streams yet, or NATS is away
+      }
+    }
+  }
+
+  const looking = look();
+  return {
+    async stop() {
+      stopping.abort();
+      await Promise.all([advised.stop(), looking]);
+    },
+  };
+}
+
+/** The sequence of the oldest command if nobody works on it and NATS will not deliver it any more. */
+async function oldestGivenUp(streams: JetStream): Promise<number | null> {
+  const { messages, firstSequence } = await streams.streamState(COMMAND_STREAM);
+  if (messages === 0) return null;
+  const { deliveredSequence, doneSequence, pending } = await streams.consumerState(
+    COMMAND_STREAM,
+    COMMAND_CONSUMER,
+  );
+  const isGivenUp =
+    firstSequence <= doneSequence || (pending === 0 && firstSequence <= deliveredSequence);
+  return isGivenUp ? firstSequence : null;
 }
 
 /** Headers are lines of ASCII. */

@@ -115,7 +115,7 @@ export async function startLedger(deps: {
     storeTrouble: probe.trouble,
     metrics: deps.metrics,
   });
-  const crashLoops = buryCrashLoops({ nats, streams, log: logger });
+  const crashLoops = buryCrashLoops({ nats, streams, timers: REAL_TIMERS, log: logger });
 
   function ready(): Readiness {
     const store = probe.trouble();
