@@ -133,6 +133,7 @@ describe('reading', () => {
     expect(stored.firstMs).toBe(first?.storedMs);
     expect(await ledger.deleteMessage('LEDGER_CMD', sequence)).toBe(true);
     expect(await ledger.deleteMessage('LEDGER_CMD', sequence)).toBe(false);
+    expect(await ledger.deleteMessage('LEDGER_CMD', sequence + 100)).toBe(false);
     expect(await ledger.message('LEDGER_CMD', sequence)).toBeNull();
   });
 

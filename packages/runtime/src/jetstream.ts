@@ -189,12 +189,15 @@ export function createJetStream(nats: Nats): JetStream {
         };
       }),
     deleteMessage: (stream, sequence) =>
-      manage(stream, ({ streams }) =>
-        streams.deleteMessage(stream, sequence, false).catch((error: unknown) => {
-          if (isNoMessage(error)) return false;
+      manage(stream, async ({ streams }) => {
+        try {
+          return await streams.deleteMessage(stream, sequence, false);
+        } catch (error) {
+          // Servers say in many ways that it was not there.
+          if ((await message(stream, sequence)) === null) return false;
           throw error;
-        }),
-      ),
+        }
+      }),
   };
 }
 
