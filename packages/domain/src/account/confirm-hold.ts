@@ -1,4 +1,5 @@
-import type { SettledHold } from './account.ts';
+import { mapGet } from '../persistent-map.ts';
+import type { CanceledOutcome, ConfirmedOutcome, LateConfirm, SettledHold } from './account.ts';
 import type { ConfirmHold } from './commands.ts';
 import type { Draft } from './draft.ts';
 import { expireDueBatches } from './expire.ts';
@@ -32,12 +33,22 @@ function judgeSettled(
   draft: Draft,
 ): Verdict {
   const { outcome } = hold;
-  const confirmed = outcome.status === 'confirmed' ? outcome : outcome.late;
+  const confirmed = outcome.status === 'confirmed' ? outcome : lateConfirm(outcome, command, draft);
   if (confirmed !== null)
     return confirmed.requested === requested
       ? { outcome: 'duplicate', revision: confirmed.revision }
-      : refuseSettled(hold);
+      : refuse('hold_already_confirmed', { requested_amount: confirmed.requested });
   if (outcome.status === 'canceled' && outcome.expired !== null)
     return confirmLate(command, outcome.expired, outcome.atMs, requested, draft);
   return refuseSettled(hold);
+}
+
+/** A late confirm may have come after the hold was recalled from the log; then its own hold is still remembered. */
+function lateConfirm(
+  { late }: CanceledOutcome,
+  command: ConfirmHold,
+  { account }: Draft,
+): LateConfirm | ConfirmedOutcome | null {
+  const placed = mapGet(account.settledHolds, command.late.holdId)?.outcome;
+  return late ?? (placed?.status === 'confirmed' ? placed : null);
 }

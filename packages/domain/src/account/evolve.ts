@@ -30,6 +30,8 @@ import type {
 import { chargeFunding, undoFunding } from './funding.ts';
 import { countFreeUse, uncountFreeUse } from './free-use.ts';
 import { forget, remember } from './memory.ts';
+import { openHoldOf } from './open-hold.ts';
+import { settledHoldOf, tombstoneOf } from './settled-hold.ts';
 
 /**
  * Folds one event into the account. Arithmetic only: no rule is decided again, so a replay long after gives the same
@@ -127,28 +129,7 @@ function held(account: Account, data: PointsHeld, place: Place): Account {
     account.latestPrice !== null && samePrice(account.latestPrice, data.price)
       ? account.latestPrice
       : data.price;
-  const hold: OpenHold = {
-    ...place.first,
-    holdId: data.hold_id,
-    recordId: data.record_id,
-    taskNo: data.task_no,
-    amount: data.amount,
-    pins: data.allocations,
-    price,
-    chargeMode: data.charge_mode,
-    listPrice: data.list_price,
-    overage: data.overage,
-    debtFloor: data.debt_floor,
-    failurePolicy: data.failure_policy,
-    lateConfirm: data.late_confirm,
-    labels: labelsOf(data),
-    description: data.description,
-    refundDescription: data.refund_description ?? null,
-    placedMs: place.atMs,
-    expiresMs: parseTime(data.expires_at),
-    maxExpiresMs: parseTime(data.max_expires_at),
-    owner: data.owner,
-  };
+  const hold = openHoldOf({ ...data, price }, place.first, place.atMs);
   const after = books.close();
   return {
     ...after,
@@ -170,18 +151,6 @@ function samePrice(a: HoldPrice, b: HoldPrice): boolean {
     a.source === b.source &&
     a.config_version === b.config_version
   );
-}
-
-function labelsOf(data: PointsHeld): OpenHold['labels'] {
-  const { source_type, model, biz_type, biz_id, quantity, estimated_duration_ms } = data;
-  return {
-    ...(source_type === undefined ? {} : { source_type }),
-    ...(model === undefined ? {} : { model }),
-    ...(biz_type === undefined ? {} : { biz_type }),
-    ...(biz_id === undefined ? {} : { biz_id }),
-    ...(quantity === undefined ? {} : { quantity }),
-    ...(estimated_duration_ms === undefined ? {} : { estimated_duration_ms }),
-  };
 }
 
 function confirmed(account: Account, data: HoldConfirmed, place: Place): Account {
@@ -240,7 +209,7 @@ function canceled(account: Account, data: HoldCanceled, place: Place): Account {
   if (hold === undefined) {
     if (data.reason !== 'tombstone')
       throw new Error(`HoldCanceled of a hold that is not open: ${data.hold_id}`);
-    return rememberHold(account, tombstone(data.hold_id, place, outcome), place);
+    return rememberHold(account, tombstoneOf(data.hold_id, place.first, outcome), place);
   }
   const books = openBooks(account);
   books.unpin(hold.pins);
@@ -373,19 +342,8 @@ function graceBatch(grace: GraceBatch, createdMs: number): Batch {
 }
 
 function settle(account: Account, hold: OpenHold, place: Place, outcome: HoldOutcome): Account {
-  const settled: SettledHold = {
-    holdId: hold.holdId,
-    recordId: hold.recordId,
-    amount: hold.amount,
-    price: hold.price,
-    chargeMode: hold.chargeMode,
-    owner: hold.owner,
-    requestHash: hold.requestHash,
-    revision: hold.revision,
-    outcome,
-  };
   const open = mapDelete(account.openHolds, hold.holdId);
-  return rememberHold({ ...account, openHolds: open }, settled, place);
+  return rememberHold({ ...account, openHolds: open }, settledHoldOf(hold, outcome), place);
 }
 
 function rememberHold(account: Account, hold: SettledHold, { revision, atMs }: Place): Account {
@@ -393,18 +351,5 @@ function rememberHold(account: Account, hold: SettledHold, { revision, atMs }: P
     ...account,
     settledHolds: mapSet(account.settledHolds, hold.holdId, hold),
     memory: remember(account.memory, { kind: 'hold', id: hold.holdId, revision, atMs }),
-  };
-}
-
-function tombstone(holdId: string, place: Place, outcome: HoldOutcome): SettledHold {
-  return {
-    ...place.first,
-    holdId,
-    recordId: null,
-    amount: 0,
-    price: null,
-    chargeMode: 'charged',
-    owner: null,
-    outcome,
   };
 }

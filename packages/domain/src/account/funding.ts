@@ -1,4 +1,4 @@
-import { type Account, type Batch, type Funding, originOf } from './account.ts';
+import { type Account, type BatchOrigin, type Funding, originOf } from './account.ts';
 import type { Allocation } from './events.ts';
 
 /** What pays for a charge that is taken from these batches of the account, which still have the points. */
@@ -13,7 +13,11 @@ export function chargeFunding(account: Account, allocations: readonly Allocation
 }
 
 /** A repayment becomes the funding of the charge whose debt it repays. */
-export function funded(funding: readonly Funding[], batch: Batch, points: number): Funding[] {
+export function funded(
+  funding: readonly Funding[],
+  batch: BatchOrigin,
+  points: number,
+): Funding[] {
   const more = [...funding];
   push(more, { batch: originOf(batch), points });
   return more;

@@ -13,6 +13,7 @@ import {
   recharge,
   refund,
   reverseRecharge,
+  sweep,
   uuidAt,
 } from '../testing/book.ts';
 import { mapGet, mapSize } from '../persistent-map.ts';
@@ -231,6 +232,50 @@ describe('the refund of a forgotten charge', () => {
     const context = { recalled: recalled(forgot.book) };
     expect(refund(forgot.book, uuidAt(START_MS), 1, context)).toMatchObject({
       refusal: { code: 'hold_not_found' },
+    });
+  });
+});
+
+describe('a late confirm of a forgotten hold', () => {
+  /** The hold has expired, and only the late hold is still remembered. */
+  function given() {
+    const book = forgetful(4);
+    recharge(book, 10);
+    const holdId = uuidAt(book.nowMs);
+    hold(book, 4, { holdId });
+    book.nowMs += HOUR_MS;
+    book.watermarkMs = book.nowMs;
+    recharge(book, 1);
+    sweep(book);
+    const expired = mapGet(book.account.settledHolds, holdId) ?? null;
+    for (let i = 0; i < 4; i += 1) {
+      book.nowMs += 1;
+      recharge(book, 1);
+    }
+    expect(mapGet(book.account.settledHolds, holdId)).toBeUndefined();
+    const context = { recalled: recalled(book, { hold: expired }) };
+    return { book, holdId, context };
+  }
+
+  it('charges once, also when two were recalled before either was decided', () => {
+    const { book, holdId, context } = given();
+    expect(confirm(book, holdId, 3, context).outcome).toBe('accepted');
+    const revision = book.events.length - 2;
+    expect(confirm(book, holdId, 3, context)).toEqual({ outcome: 'duplicate', revision });
+    expect(confirm(book, holdId, 4, context)).toMatchObject({
+      refusal: { code: 'hold_already_confirmed', details: { requested_amount: 3 } },
+    });
+    expect(book.account.balance).toBe(12);
+  });
+
+  it('is refunded once, also when two refunds were recalled before either was decided', () => {
+    const { book, holdId, context } = given();
+    confirm(book, holdId, 3, context);
+    const late = mapGet(book.account.settledHolds, `late ${holdId}`) ?? null;
+    const known = { recalled: recalled(book, { hold: late }) };
+    expect(refund(book, holdId, 2, known).outcome).toBe('accepted');
+    expect(refund(book, holdId, 2, known)).toMatchObject({
+      refusal: { code: 'refund_exceeds_charge', details: { refundable: 1 } },
     });
   });
 });

@@ -106,7 +106,8 @@ function recallCharge(draft: Draft): { readonly charge: Charge } | Verdict {
   const recalled = recall(draft);
   if (recalled === null) return { outcome: 'recall' };
   if (recalled.hold === null) return refuse('hold_not_found');
-  const known = chargeOf(recalled.hold);
+  // A late charge may be remembered when the hold that it is named by is not.
+  const known = chargeOf(mapGet(account.settledHolds, recalled.hold.holdId) ?? recalled.hold);
   if ('outcome' in known) return known;
   return isCurrent(known.charge, recalled.appliedRevision, account) ? known : { outcome: 'recall' };
 }
