@@ -26,7 +26,12 @@ it('a database that closes: answered not ready, nothing written', async () => {
 });
 
 function newDatabase(): Database {
-  const database = openDatabase({ folder: null, log: () => undefined, onFailure: () => undefined });
+  const database = openDatabase({
+    folder: null,
+    log: () => undefined,
+    onFailure: () => undefined,
+    now: Date.now,
+  });
   onTestFinished(() => database.close());
   return database;
 }

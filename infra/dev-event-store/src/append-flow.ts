@@ -96,7 +96,7 @@ function write(
 ): void {
   settleWrite(
     deps,
-    () => deps.database.log.append({ ...request, nowMs: Date.now() }),
+    () => deps.database.log.append({ ...request, nowMs: deps.database.now() }),
     target.answer,
   );
 }

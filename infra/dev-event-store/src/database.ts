@@ -22,6 +22,7 @@ export function openDatabase(deps: DatabaseDeps): Database {
   let pendingWrites = 0;
   return {
     log,
+    now: deps.now,
     get closing() {
       return closing;
     },
@@ -53,10 +54,13 @@ export interface DatabaseDeps {
   readonly folder: string | null;
   readonly log: (line: string) => void;
   readonly onFailure: (error: JournalError) => void;
+  readonly now: () => number;
 }
 
 export interface Database {
   readonly log: LogStore;
+  /** The server's clock: when an event was written. */
+  readonly now: () => number;
   /** Nothing may be written any more. */
   readonly closing: boolean;
   /** More writes wait for the disk than are kept waiting. */

@@ -61,7 +61,8 @@ export async function startDevEventStore(options: DevEventStoreOptions): Promise
       throw error;
     }
   };
-  const open = (): Database => openDatabase({ folder: options.dataDir, log, onFailure });
+  const now = options.now ?? Date.now;
+  const open = (): Database => openDatabase({ folder: options.dataDir, log, onFailure, now });
   /** A memory-only server keeps its state over a stop. */
   let kept: Database | null = null;
 
@@ -120,6 +121,8 @@ export interface DevEventStoreOptions {
   readonly log?: (line: string) => void;
   /** Default `cut`, as 23.10 does. */
   readonly slowSubscriber?: SlowSubscriber;
+  /** When events are written, ms since the epoch; default: the machine's clock. */
+  readonly now?: () => number;
   /** The journal could not be written: nothing is acknowledged any more. */
   readonly onFailure?: (error: JournalError) => void;
 }

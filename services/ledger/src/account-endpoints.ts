@@ -11,8 +11,10 @@ import {
   type PriceRequest,
   resolvePrice,
 } from '@points/domain/pricing/resolve-price';
+import { durableState } from './durable-state.ts';
 import { consumeHoldId, lateHoldId, mintRecordId } from './ids.ts';
 import { type LedgerDeps, notReady } from './ledger-deps.ts';
+import { placesAt } from './recall.ts';
 import { type Outcome, refused } from './reply.ts';
 import { type Caller, type CommandRequest, holdIdOf, submit } from './submit-command.ts';
 
@@ -61,7 +63,7 @@ export function confirm(
         actual: actualUse(body),
         late: {
           // Only used when the hold is found.
-          holdId: lateHoldId(holdIdOf(reference, account) ?? body.command_id),
+          holdId: lateHoldId(holdIdOf(reference, account, context) ?? body.command_id),
           recordId: lateRecordId,
         },
         ...(body.description === undefined ? {} : { description: body.description }),
@@ -158,8 +160,11 @@ export async function refund(
   caller: Caller,
   deps: LedgerDeps,
 ): Promise<Outcome> {
-  if (body.transaction_id !== undefined) return refused('store_unavailable');
-  const reference = holdReference(body);
+  const reference =
+    body.transaction_id === undefined
+      ? holdReference(body)
+      : await holdOfTransaction(body.account_id, body.transaction_id, deps);
+  if (reference === null) return refused('hold_not_found');
   return submit(
     {
       verb: 'refund',
@@ -177,6 +182,17 @@ export async function refund(
     },
     deps,
   );
+}
+
+/** The hold that an event charged, by that event's id; null = there is none. Rejects with `ReadTablesError`. */
+async function holdOfTransaction(
+  accountId: string,
+  transactionId: string,
+  deps: LedgerDeps,
+): Promise<HoldReference | null> {
+  const { at } = await durableState(accountId, deps);
+  const { hold } = await placesAt({ accountId, hold: { transactionId } }, at.revision, deps);
+  return hold === null ? null : { holdId: hold.hold_id };
 }
 
 function holdRequest(
@@ -242,7 +258,7 @@ function actualUse(body: {
   return { kind: 'as_held' };
 }
 
-function holdReference(body: { hold_id?: string; record_id?: number }): HoldReference {
+export function holdReference(body: { hold_id?: string; record_id?: number }): HoldReference {
   if (body.hold_id !== undefined) return { holdId: body.hold_id };
   if (body.record_id !== undefined) return { recordId: body.record_id };
   throw new Error('a request without hold_id and record_id passed its schema');

@@ -1,5 +1,6 @@
 import { decodeStoredEvent } from '@points/contracts/stored-events';
 import type { AccountEvent } from '@points/domain/account/events';
+import type { PlacedAccountEvent } from '@points/domain/account/recall-hold';
 import type { EventLog, StoredEvent } from '@points/event-store/event-log';
 import type { AccountNumbers } from './reply.ts';
 
@@ -27,6 +28,61 @@ export async function readCommand(
   stream: string,
   revision: number,
 ): Promise<CommandInLog> {
+  const stored = await storedEventsOf(log, stream, revision);
+  const last = stored.at(-1);
+  if (last === undefined) throw new Error(`${stream} has no event at revision ${revision}`);
+  return {
+    commandName: last.metadata['command'] ?? '',
+    events: stored.map((each) => ({ id: each.id, event: decodeAccountEvent(each).event })),
+    lastRevision: last.revision,
+    position: last.position,
+    atMs: Date.parse(last.metadata['occurred_at'] ?? ''),
+  };
+}
+
+/** The same events, each with its place. Throws `StoreUnavailableError`. */
+export async function readCommandEvents(
+  log: EventLog,
+  stream: string,
+  revision: number,
+): Promise<PlacedAccountEvent[]> {
+  return (await storedEventsOf(log, stream, revision)).map(decodeAccountEvent);
+}
+
+/** Revisions no further apart than this are read in one go. */
+const READ_GAP_MAX = 64;
+
+/** The events at these rising revisions, as far as the log has them. Throws `StoreUnavailableError`. */
+export async function readRevisions(
+  log: EventLog,
+  stream: string,
+  revisions: readonly number[],
+): Promise<PlacedAccountEvent[]> {
+  const wanted = new Set(revisions);
+  const events: PlacedAccountEvent[] = [];
+  for (const { first, last } of ranges(revisions)) {
+    const range = { fromRevision: first, maxCount: last - first + 1 };
+    for await (const stored of log.readStream(stream, range))
+      if (wanted.has(stored.revision)) events.push(decodeAccountEvent(stored));
+  }
+  return events;
+}
+
+function ranges(revisions: readonly number[]): { first: number; last: number }[] {
+  const found: { first: number; last: number }[] = [];
+  for (const revision of revisions) {
+    const range = found.at(-1);
+    if (range !== undefined && revision - range.last <= READ_GAP_MAX) range.last = revision;
+    else found.push({ first: revision, last: revision });
+  }
+  return found;
+}
+
+async function storedEventsOf(
+  log: EventLog,
+  stream: string,
+  revision: number,
+): Promise<StoredEvent[]> {
   const stored: StoredEvent[] = [];
   for await (const event of log.readStream(stream, {
     fromRevision: revision,
@@ -36,21 +92,14 @@ export async function readCommand(
     if (first !== undefined && event.metadata['command_id'] !== first.metadata['command_id']) break;
     stored.push(event);
   }
-  const last = stored.at(-1);
-  if (last === undefined) throw new Error(`${stream} has no event at revision ${revision}`);
-  return {
-    commandName: last.metadata['command'] ?? '',
-    events: stored.map((each) => ({ id: each.id, event: accountEvent(each) })),
-    lastRevision: last.revision,
-    position: last.position,
-    atMs: Date.parse(last.metadata['occurred_at'] ?? ''),
-  };
+  return stored;
 }
 
-function accountEvent(stored: StoredEvent): AccountEvent {
+function decodeAccountEvent(stored: StoredEvent): PlacedAccountEvent {
   const decoded = decodeStoredEvent(stored);
   if (decoded.category !== 'account') throw new Error(`${stored.stream} is not an account`);
-  return decoded.event;
+  const { event, context } = decoded;
+  return { event, context, revision: stored.revision };
 }
 
 /** The account's numbers right after the command; `held` is what then was not available. */

@@ -1,7 +1,5 @@
 import type { Result } from '@points/contracts/ledger-replies';
-import type { Account } from '@points/domain/account/account';
 import type { AccountEvent, AccountEventType, DebtRepayment } from '@points/domain/account/events';
-import { mapGet } from '@points/domain/persistent-map';
 import type { AnswerEvent } from './account-log.ts';
 
 const ACCOUNT_VERBS = [
@@ -32,8 +30,8 @@ export function isAccountVerb(name: string): name is AccountVerb {
 export interface HoldNames {
   /** The hold that the answer is about, where the events may name several; absent = the only one. */
   readonly holdId?: string | undefined;
-  /** Settlements carry no record id. */
-  readonly recordIdOf: (holdId: string) => number;
+  /** Its record id, which a confirm does not carry. */
+  readonly recordId?: number | undefined;
 }
 
 /**
@@ -96,13 +94,10 @@ export function resultOf(
   }
 }
 
-/** Looks record ids up in the account. Throws when it has none of that hold: a bug. */
-export function recordIdIn(account: Account): (holdId: string) => number {
-  return (holdId) => {
-    const hold = mapGet(account.settledHolds, holdId) ?? mapGet(account.openHolds, holdId);
-    if (hold?.recordId == null) throw new Error(`no record id of hold ${holdId}`);
-    return hold.recordId;
-  };
+/** The hold that a confirm's answer names: the expired one, when it was confirmed late. */
+export function confirmedHoldId(events: readonly AnswerEvent[], holdId?: string): string {
+  const { data } = findConfirmed(events, holdId);
+  return data.late_of ?? data.hold_id;
 }
 
 function holdResult({ data }: Found<'PointsHeld'>): Result {
@@ -118,12 +113,13 @@ function holdResult({ data }: Found<'PointsHeld'>): Result {
   };
 }
 
-function confirmResult(found: Found<'HoldConfirmed'>, { recordIdOf }: HoldNames): Result {
+function confirmResult(found: Found<'HoldConfirmed'>, { recordId }: HoldNames): Result {
   const { data } = found;
   const hold_id = data.late_of ?? data.hold_id;
+  if (recordId === undefined) throw new Error(`no record id of hold ${hold_id}`);
   return {
     hold_id,
-    record_id: recordIdOf(hold_id),
+    record_id: recordId,
     status: 'confirmed',
     held_amount: data.held_amount,
     amount: data.actual_amount,

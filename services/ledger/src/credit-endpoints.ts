@@ -14,6 +14,7 @@ export function recharge(
       verb: 'recharge',
       body,
       caller,
+      sourceRef: body.source_ref,
       toCommand: (context) => ({
         kind: 'Recharge',
         context,
@@ -41,6 +42,7 @@ export function reward(
       verb: 'reward',
       body,
       caller,
+      sourceRef: body.source_ref,
       toCommand: (context) => ({
         kind: 'Recharge',
         context,
@@ -68,6 +70,7 @@ export function reverseRecharge(
       verb: 'reverse_recharge',
       body,
       caller,
+      sourceRef,
       toCommand: (context) => ({ kind: 'ReverseRecharge', context, sourceRef, reason, operator }),
     },
     deps,
@@ -138,6 +141,7 @@ export function grantMembership(
       verb: 'grant_membership',
       body,
       caller,
+      orderNo: body.order_no,
       toCommand: (context) => ({
         kind: 'GrantMembership',
         context,

@@ -14,6 +14,7 @@ import * as holdQueries from './hold-queries.ts';
 import type { LedgerDeps } from './ledger-deps.ts';
 import { changePriceList } from './price-list-endpoints.ts';
 import * as queries from './queries.ts';
+import { ReadTablesError } from './recall-tables.ts';
 import { type Outcome, refused, toAnswer } from './reply.ts';
 import type { Caller } from './submit-command.ts';
 
@@ -171,6 +172,10 @@ function outcomeOfError(error: unknown, deps: LedgerDeps): Outcome {
   if (error instanceof OutcomeUnknownError) return refused('outcome_unknown');
   if (error instanceof NotAppendedError || error instanceof StoreUnavailableError) {
     deps.logger.warn({ err: error }, 'the event store cannot be used');
+    return refused('store_unavailable');
+  }
+  if (error instanceof ReadTablesError) {
+    deps.logger.warn({ err: error }, 'a forgotten id cannot be looked up');
     return refused('store_unavailable');
   }
   throw error;

@@ -3,23 +3,24 @@ import { accountStream } from '@points/contracts/streams';
 import type { Account, OpenHold, SettledHold } from '@points/domain/account/account';
 import { mapGet } from '@points/domain/persistent-map';
 import { formatTime } from '@points/domain/time';
+import { holdReference } from './account-endpoints.ts';
 import { appliedBy, readCommand } from './account-log.ts';
 import {
   cancellation,
   find,
   findConfirmed,
   isAccountVerb,
-  recordIdIn,
-  resultOf,
   transaction,
 } from './account-results.ts';
 import { answer, durableState } from './durable-state.ts';
 import type { LedgerDeps } from './ledger-deps.ts';
+import { recollect } from './recall.ts';
 import { type Outcome, refused } from './reply.ts';
+import { resultInLog } from './result-in-log.ts';
 
 const MS_PER_SECOND = 1_000;
 
-/** All of one hold. Only its owner or an admin may see it. */
+/** All of one hold, also of one that the account has forgotten. Only its owner or an admin may see it. */
 export async function hold(
   body: Request<'qry.hold'>,
   client: string,
@@ -27,44 +28,83 @@ export async function hold(
 ): Promise<Outcome> {
   const durable = await durableState(body.account_id, deps);
   const { account } = durable;
-  const holdId =
-    body.hold_id ??
-    (body.record_id === undefined ? undefined : mapGet(account.recordIds, body.record_id));
-  if (holdId === undefined) return refused('hold_not_found');
-  const open = mapGet(account.openHolds, holdId);
-  const settled = mapGet(account.settledHolds, holdId);
-  const known = open ?? settled;
-  if (known === undefined) return refused('hold_not_found');
+  const found = await findHold(body, account, deps);
+  if (found === null) return refused('hold_not_found');
+  const { known, settled, lateHold } = found;
   if (known.owner !== null && known.owner !== client && !deps.admins.has(client))
     return refused('forbidden');
   const stream = accountStream(body.account_id);
   return answer(durable, deps, {
-    hold_id: holdId,
+    hold_id: known.holdId,
     record_id: known.recordId,
     status: 'held',
     amount: known.amount,
     ...(known.recordId === null ? {} : await heldFields(stream, known, deps)),
-    ...(open === undefined ? {} : { expires_at: formatTime(open.expiresMs) }),
-    ...(settled === undefined ? {} : await settledFields(stream, settled, account, deps)),
+    ...('expiresMs' in known ? { expires_at: formatTime(known.expiresMs) } : {}),
+    ...(settled === null ? {} : await settledFields(stream, settled, lateHold, deps)),
   });
 }
 
 /** The first answer to a command, for a caller that lost it. */
 export async function command(body: Request<'qry.command'>, deps: LedgerDeps): Promise<Outcome> {
-  const durable = await durableState(body.account_id, deps);
-  const { account } = durable;
-  const known = mapGet(account.commands, body.command_id);
-  if (known === undefined) return refused('command_unknown');
-  const first = await readCommand(deps.log, accountStream(body.account_id), known.revision);
+  const { account_id: accountId, command_id: commandId } = body;
+  const { account } = await durableState(accountId, deps);
+  const known =
+    mapGet(account.commands, commandId) ??
+    (hasForgotten(account)
+      ? (await recollect(accountId, { commandId }, account.revision, deps)).command
+      : null);
+  if (known === null) return refused('command_unknown');
+  const first = await readCommand(deps.log, accountStream(accountId), known.revision);
   if (!isAccountVerb(first.commandName)) return refused('command_unknown');
   const { account: numbers, position } = appliedBy(first);
   return {
     ok: true,
-    result: resultOf(first.commandName, first.events, { recordIdOf: recordIdIn(account) }),
+    result: await resultInLog(accountId, first.commandName, first, account, undefined, deps),
     atMs: first.atMs,
     account: numbers,
     position,
   };
+}
+
+interface FoundHold {
+  readonly known: OpenHold | SettledHold;
+  readonly settled: SettledHold | null;
+  /** Carries the charge of a late confirm. */
+  readonly lateHold: SettledHold | null;
+}
+
+async function findHold(
+  body: Request<'qry.hold'>,
+  account: Account,
+  deps: LedgerDeps,
+): Promise<FoundHold | null> {
+  const reference = holdReference(body);
+  const holdId =
+    'holdId' in reference ? reference.holdId : mapGet(account.recordIds, reference.recordId);
+  const open = holdId === undefined ? undefined : mapGet(account.openHolds, holdId);
+  if (open !== undefined) return { known: open, settled: null, lateHold: null };
+  const settled = holdId === undefined ? undefined : mapGet(account.settledHolds, holdId);
+  if (settled !== undefined)
+    return { known: settled, settled, lateHold: lateHoldOf(settled, account) };
+  if (!hasForgotten(account)) return null;
+  const recalled = await recollect(body.account_id, { hold: reference }, account.revision, deps);
+  const { hold: found } = recalled;
+  if (found === null) return null;
+  return {
+    known: found,
+    settled: found,
+    lateHold: lateHoldOf(found, account) ?? recalled.lateHold,
+  };
+}
+
+function lateHoldOf({ outcome }: SettledHold, account: Account): SettledHold | null {
+  if (outcome.status === 'confirmed' || outcome.late === null) return null;
+  return mapGet(account.settledHolds, outcome.late.holdId) ?? null;
+}
+
+function hasForgotten({ memory }: Account): boolean {
+  return memory.forgottenThrough >= 0;
 }
 
 async function heldFields(stream: string, known: OpenHold | SettledHold, deps: LedgerDeps) {
@@ -95,12 +135,11 @@ async function heldFields(stream: string, known: OpenHold | SettledHold, deps: L
 async function settledFields(
   stream: string,
   { holdId, outcome }: SettledHold,
-  account: Account,
+  lateHold: SettledHold | null,
   deps: LedgerDeps,
 ) {
   const late = outcome.status === 'canceled' ? outcome.late : null;
-  const revision = late?.revision ?? outcome.revision;
-  const settlement = await readCommand(deps.log, stream, revision);
+  const settlement = await readCommand(deps.log, stream, late?.revision ?? outcome.revision);
   const settled_at = formatTime(settlement.atMs);
   if (outcome.status === 'canceled' && late === null) {
     const { reason, released } = cancellation(settlement.events, holdId);
@@ -108,7 +147,7 @@ async function settledFields(
   }
   const found = findConfirmed(settlement.events, holdId);
   const { actual_amount, released, waived, hold_id } = found.data;
-  const charge = mapGet(account.settledHolds, hold_id)?.outcome;
+  const charge = late === null ? outcome : lateHold?.outcome;
   return {
     status: 'confirmed' as const,
     actual_amount,

@@ -6,6 +6,7 @@ import type { Timers } from '@points/event-store/timers';
 import type { Clock } from '@points/runtime/clock';
 import type { Log } from '@points/runtime/log';
 import type { FollowedPrices } from './price-sources.ts';
+import type { RecallTables } from './recall-tables.ts';
 import { type Outcome, refused } from './reply.ts';
 
 /** What every endpoint works with. */
@@ -13,6 +14,7 @@ export interface LedgerDeps {
   readonly log: EventLog;
   readonly lanes: Lanes<Account>;
   readonly prices: FollowedPrices;
+  readonly recallTables: RecallTables;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Log;

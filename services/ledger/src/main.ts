@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
-import { openSession } from '@points/read-model/database';
+import { openDatabase, openSession } from '@points/read-model/database';
 import { systemClock } from '@points/runtime/clock';
 import {
   ConfigError,
@@ -19,9 +19,12 @@ import { connectNats } from '@points/runtime/nats';
 import { createShutdown } from '@points/runtime/shutdown';
 import { z } from 'zod';
 import { PricingConfigError } from './pricing-config.ts';
+import { recallTables } from './recall-tables.ts';
 import { startLedger } from './start.ts';
 
 const DAY_MS = 86_400_000;
+/** Forgotten ids are asked for seldom. */
+const RECALL_POOL_SIZE = 4;
 
 const settings = z.object({
   EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']),
@@ -58,9 +61,16 @@ async function main(): Promise<void> {
     logger.error({ err: error }, 'the connection to NATS is closed for good');
     shutdown.stop('NATS is closed', 1);
   });
+  const readTables = openDatabase({
+    url: config.DATABASE_URL,
+    applicationName: 'ledger-recall',
+    poolSize: RECALL_POOL_SIZE,
+  });
+  shutdown.add('read tables', () => readTables.destroy());
   const ledger = await startLedger({
     log,
     nats,
+    recallTables: recallTables(readTables),
     openSession: () => openSession({ url: config.DATABASE_URL, applicationName: 'ledger-sweeper' }),
     clock: systemClock,
     logger,

@@ -13,7 +13,7 @@ import { createJetStream } from '@points/runtime/jetstream';
 import type { Metrics } from '@points/runtime/metrics';
 import type { Nats } from '@points/runtime/nats';
 import { serve } from '@points/runtime/nats-service';
-import { ACCOUNT_FOLD } from './account-fold.ts';
+import { accountFold } from './account-fold.ts';
 import { checkClock } from './clock-check.ts';
 import { buryCrashLoops } from './dead-letters.ts';
 import { serveDurable } from './durable.ts';
@@ -21,6 +21,7 @@ import { type Answered, createEndpoints } from './endpoints.ts';
 import { type LedgerDeps, createTurn } from './ledger-deps.ts';
 import { followPrices } from './price-sources.ts';
 import { PricingConfigError, loadPricingConfig, readPricingConfig } from './pricing-config.ts';
+import type { RecallTables } from './recall-tables.ts';
 import { type Outcome, refused, toAnswer } from './reply.ts';
 import { probeStore } from './store-probe.ts';
 import { type Sweeper, startSweeper } from './sweeper.ts';
@@ -39,6 +40,8 @@ export interface LedgerSettings {
   readonly sweepEveryMs: number;
   readonly holdGraceMs: number;
   readonly holdExpiryQuietMs: number;
+  /** Ids that an account remembers, when other than usual. */
+  readonly rememberedIdsMax?: number;
 }
 
 export interface Ledger {
@@ -57,6 +60,7 @@ export async function startLedger(deps: {
   readonly log: EventLog;
   readonly nats: Nats;
   readonly openSession: () => Promise<Session>;
+  readonly recallTables: RecallTables;
   readonly clock: Clock;
   readonly logger: Log;
   readonly metrics: Metrics;
@@ -70,7 +74,7 @@ export async function startLedger(deps: {
   const { log } = clockCheck;
   const lanes = createLanes<Account>({
     log,
-    fold: ACCOUNT_FOLD,
+    fold: accountFold(settings.rememberedIdsMax),
     singleWriter: settings.singleWriter,
     onFatal: deps.onFatal,
     onSnapshot: meterSnapshots(deps.metrics, logger),
@@ -91,6 +95,7 @@ export async function startLedger(deps: {
     log,
     lanes,
     prices,
+    recallTables: deps.recallTables,
     clock,
     timers: REAL_TIMERS,
     logger,

@@ -5,14 +5,17 @@ import type {
   AccountCommand,
   CommandContext,
   HoldReference,
+  Recalled,
 } from '@points/domain/account/commands';
 import { type Decision, decide } from '@points/domain/account/decide';
 import { mapGet } from '@points/domain/persistent-map';
 import type { Judge, Judgement, Placed } from '@points/event-store/lanes';
 import { type Cause, toDraft } from './account-fold.ts';
 import { appliedBy, readCommand } from './account-log.ts';
-import { type AccountVerb, recordIdIn, resultOf } from './account-results.ts';
+import { type AccountVerb, type HoldNames, resultOf } from './account-results.ts';
+import { rememberedRecordId, resultInLog } from './result-in-log.ts';
 import { type LedgerDeps, limitsOf } from './ledger-deps.ts';
+import { recollect } from './recall.ts';
 import { type Outcome, refused } from './reply.ts';
 import { requestHash } from './request-hash.ts';
 
@@ -33,31 +36,71 @@ export interface Submission<Verb extends AccountVerb> {
   readonly caller: Caller;
   /** The hold that it names. */
   readonly hold?: HoldReference;
+  /** The recharge or the order that it names. */
+  readonly sourceRef?: string;
+  readonly orderNo?: string;
   /** Called each time it is decided: on the state then, at the prices then. */
   readonly toCommand: (context: CommandContext, account: Account) => AccountCommand;
 }
 
-/** What a lane answers; a duplicate's events are read outside of the lane. */
+/** What a lane answers; a duplicate's events and forgotten ids are read outside of the lane. */
 type LaneAnswer =
   | { readonly kind: 'outcome'; readonly outcome: Outcome }
-  | { readonly kind: 'duplicate'; readonly revision: number; readonly account: Account };
+  | { readonly kind: 'duplicate'; readonly revision: number; readonly account: Account }
+  /** `revision` is that of the account that may have forgotten. */
+  | { readonly kind: 'recall'; readonly revision: number };
 
-/** Decides a command in its account's lane. Rejects with `LaneError`, and what reading the log throws. */
+/** Each decision after the first knows what was recalled for it; an account may have forgotten more meanwhile. */
+const DECISIONS_MAX = 5;
+
+/**
+ * Decides a command in its account's lane, again with what the log knows when the account may have forgotten its ids.
+ * Rejects with `LaneError`, `ReadTablesError`, and what reading the log throws.
+ */
 export async function submit<Verb extends AccountVerb>(
   submission: Submission<Verb>,
   deps: LedgerDeps,
 ): Promise<Outcome> {
-  const { verb, body, hold } = submission;
-  const stream = accountStream(body.account_id);
-  const context = contextOf(submission, deps);
-  const judge: Judge<Account, LaneAnswer> = (account) => judgeCommand(submission, context, account);
-  const answer = await deps.lanes.submit(stream, body.command_id, judge);
-  if (answer.kind === 'outcome') return answer.outcome;
-  const first = await readCommand(deps.log, stream, answer.revision);
-  const result = resultOf(verb, first.events, {
-    holdId: holdIdOf(hold, answer.account),
-    recordIdOf: recordIdIn(answer.account),
-  });
+  const { account_id, command_id } = submission.body;
+  const stream = accountStream(account_id);
+  let context = contextOf(submission, deps);
+  for (let decisions = 1; decisions <= DECISIONS_MAX; decisions += 1) {
+    const judge: Judge<Account, LaneAnswer> = (account) =>
+      judgeCommand(submission, context, account);
+    const answer = await deps.lanes.submit(stream, command_id, judge);
+    if (answer.kind === 'outcome') return answer.outcome;
+    if (answer.kind === 'duplicate') return firstAnswerAgain(submission, context, answer, deps);
+    context = { ...context, recalled: await recall(submission, answer.revision, deps) };
+  }
+  return refused('contention');
+}
+
+async function recall<Verb extends AccountVerb>(
+  { verb, body, hold, sourceRef, orderNo }: Submission<Verb>,
+  revision: number,
+  deps: LedgerDeps,
+): Promise<Recalled> {
+  const ids = {
+    commandId: body.command_id,
+    ...(hold === undefined ? {} : { hold }),
+    ...(sourceRef === undefined ? {} : { sourceRef }),
+    ...(orderNo === undefined ? {} : { orderNo }),
+  };
+  const { lateHold, ...recalled } = await recollect(body.account_id, ids, revision, deps);
+  // A late charge goes by the expired hold's name, too.
+  return verb === 'refund' && lateHold !== null ? { ...recalled, hold: lateHold } : recalled;
+}
+
+/** The first answer to a command, made from its events in the log. */
+async function firstAnswerAgain<Verb extends AccountVerb>(
+  { verb, body, hold }: Submission<Verb>,
+  context: CommandContext,
+  { revision, account }: LaneAnswer & { kind: 'duplicate' },
+  deps: LedgerDeps,
+): Promise<Outcome> {
+  const first = await readCommand(deps.log, accountStream(body.account_id), revision);
+  const holdId = holdIdOf(hold, account, context);
+  const result = await resultInLog(body.account_id, verb, first, account, holdId, deps);
   return { ok: true, result, duplicate: true, ...appliedBy(first), atMs: first.atMs };
 }
 
@@ -67,6 +110,8 @@ function judgeCommand<Verb extends AccountVerb>(
   account: Account,
 ): Judgement<Account, LaneAnswer> {
   const { verb, caller } = submission;
+  // Looked up before the decision: an older version of the account costs more to read.
+  const names = namesIn(account, submission.hold, context);
   const decision = decide(submission.toCommand(context, account), account);
   switch (decision.outcome) {
     case 'refused': {
@@ -96,7 +141,7 @@ function judgeCommand<Verb extends AccountVerb>(
         state: decision.account,
         answer: (placed) => ({
           kind: 'outcome',
-          outcome: firstAnswer(submission, decision, placed),
+          outcome: firstAnswer(verb, decision, placed, names),
         }),
       };
     }
@@ -104,7 +149,7 @@ function judgeCommand<Verb extends AccountVerb>(
       return {
         kind: 'answer',
         needsTail: false,
-        answer: () => ({ kind: 'outcome', outcome: refused('store_unavailable') }),
+        answer: () => ({ kind: 'recall', revision: account.revision }),
       };
     default:
       return decision satisfies never;
@@ -112,10 +157,11 @@ function judgeCommand<Verb extends AccountVerb>(
 }
 
 /** Made from the same events and by the same code as a repeated answer. */
-function firstAnswer<Verb extends AccountVerb>(
-  { verb, hold }: Submission<Verb>,
+function firstAnswer(
+  verb: AccountVerb,
   decision: Decision & { outcome: 'accepted' },
   placed: Placed,
+  names: HoldNames,
 ): Outcome {
   const events = decision.events.map(({ event }, index) => ({
     id: placed.events[index]?.id ?? '',
@@ -124,10 +170,7 @@ function firstAnswer<Verb extends AccountVerb>(
   const lastRevision = placed.firstRevision + events.length - 1;
   return {
     ok: true,
-    result: resultOf(verb, events, {
-      holdId: holdIdOf(hold, decision.account),
-      recordIdOf: recordIdIn(decision.account),
-    }),
+    result: resultOf(verb, events, names),
     duplicate: false,
     ...appliedBy({ events, lastRevision, position: placed.position }),
     atMs: decision.account.lastEventMs,
@@ -151,8 +194,25 @@ function contextOf<Verb extends AccountVerb>(
   };
 }
 
-/** The id of the hold that a command names, as far as the account knows it. */
-export function holdIdOf(hold: HoldReference | undefined, account: Account): string | undefined {
+/** The id of the hold that a command names, as far as it is known. */
+export function holdIdOf(
+  hold: HoldReference | undefined,
+  account: Account,
+  context: CommandContext,
+): string | undefined {
   if (hold === undefined) return undefined;
-  return 'holdId' in hold ? hold.holdId : mapGet(account.recordIds, hold.recordId);
+  if ('holdId' in hold) return hold.holdId;
+  return mapGet(account.recordIds, hold.recordId) ?? context.recalled?.hold?.holdId;
+}
+
+function namesIn(
+  account: Account,
+  hold: HoldReference | undefined,
+  context: CommandContext,
+): HoldNames {
+  const holdId = holdIdOf(hold, account, context);
+  if (holdId === undefined) return {};
+  const { recalled } = context;
+  const found = recalled?.hold?.holdId === holdId ? recalled.hold.recordId : null;
+  return { holdId, recordId: rememberedRecordId(account, holdId) ?? found ?? undefined };
 }

@@ -13,11 +13,7 @@ export function chargeFunding(account: Account, allocations: readonly Allocation
 }
 
 /** A repayment becomes the funding of the charge whose debt it repays. */
-export function funded(
-  funding: readonly Funding[],
-  batch: BatchOrigin,
-  points: number,
-): Funding[] {
+export function funded(funding: readonly Funding[], batch: BatchOrigin, points: number): Funding[] {
   const more = [...funding];
   push(more, { batch: originOf(batch), points });
   return more;

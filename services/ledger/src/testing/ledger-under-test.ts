@@ -23,6 +23,7 @@ import { type Clock, systemClock } from '@points/runtime/clock';
 import type { Session } from '@points/read-model/database';
 import { expect, vi } from 'vitest';
 import { v7 } from 'uuid';
+import { type RecallTables, ReadTablesError } from '../recall-tables.ts';
 import { type Ledger, type LedgerSettings, startLedger } from '../start.ts';
 
 const PRICES = fileURLToPath(new URL('../../../../config/points-config.yaml', import.meta.url));
@@ -36,6 +37,8 @@ export interface World {
   readonly configFile: string;
   readonly fatal: unknown[];
   startLedger(settings?: Partial<LedgerSettings>, parts?: Parts): Promise<Ledger>;
+  /** A UUIDv7 of now. */
+  newId(): string;
   /** The connection of that client. */
   connection(client: string): Promise<Nats>;
   /** Asks as that client; fields `command_id` and, for holds, `hold_id` are filled in when absent. */
@@ -60,18 +63,26 @@ export interface World {
 export interface Parts {
   readonly clock?: Clock;
   readonly openSession?: () => Promise<Session>;
+  readonly recallTables?: RecallTables;
   /** Another way to the same NATS server. */
   readonly natsUrl?: string;
   /** What is waited for; default: ready. */
   readonly readiness?: object;
 }
 
+const noTables = (): Promise<never> =>
+  Promise.reject(new ReadTablesError('no read tables in this test'));
+const NO_TABLES: RecallTables = { places: noTables, origins: noTables };
+
 export async function startWorld(
   options: {
     /** Default: as in production. null = no streams. */
     readonly consumers?: ConsumerDefinition[] | null;
+    /** Of the event store, of every ledger, and of the ids that `ask` makes. */
+    readonly clock?: Clock;
   } = {},
 ): Promise<World> {
+  const clock = options.clock ?? systemClock;
   const dir = await mkdtemp(join(tmpdir(), 'ledger-'));
   const configFile = join(dir, 'points-config.yaml');
   await writeFile(configFile, readFileSync(PRICES));
@@ -83,11 +94,13 @@ export async function startWorld(
     await provisionStreams(job, consumers);
     await job.close();
   }
-  const eventStore = await startDevEventStore({ dataDir: null });
+  const eventStore = await startDevEventStore({ dataDir: null, now: clock.now });
   const log = connectEventStoreDb({ url: eventStore.url });
   const connections = new Map<string, Nats>();
   const running: { ledger: Ledger; nats: Nats; log: EventLog }[] = [];
   const fatal: unknown[] = [];
+
+  const newId = (): string => v7({ msecs: clock.now() });
 
   async function connection(client: string): Promise<Nats> {
     const known = connections.get(client);
@@ -121,8 +134,8 @@ export async function startWorld(
     body: object,
   ): Promise<Success<Name> | Failure> {
     const filled = {
-      ...(endpoint.startsWith('cmd.') ? { command_id: v7() } : {}),
-      ...(endpoint === 'cmd.hold' ? { hold_id: v7() } : {}),
+      ...(endpoint.startsWith('cmd.') ? { command_id: newId() } : {}),
+      ...(endpoint === 'cmd.hold' ? { hold_id: newId() } : {}),
       ...body,
     };
     // `send` has compared the reply with the schema of this endpoint.
@@ -131,6 +144,7 @@ export async function startWorld(
 
   return {
     eventStore,
+    newId,
     natsServer,
     connection,
     log,
@@ -151,7 +165,8 @@ export async function startWorld(
         nats,
         openSession:
           parts?.openSession ?? (() => Promise.reject(new Error('no read tables in this test'))),
-        clock: parts?.clock ?? systemClock,
+        recallTables: parts?.recallTables ?? NO_TABLES,
+        clock: parts?.clock ?? clock,
         logger,
         metrics: createMetrics('ledger'),
         onFatal: (error) => fatal.push(error),
