@@ -7,6 +7,7 @@ import { checkClock } from '@points/ledger/clock-check';
 import { createEndpoints } from '@points/ledger/endpoints';
 import { type LedgerDeps, createTurn } from '@points/ledger/ledger-deps';
 import { followPrices } from '@points/ledger/price-sources';
+import { type RecallTables, ReadTablesError } from '@points/ledger/recall-tables';
 import { expireAccount } from '@points/ledger/sweeper';
 import { createLog } from '@points/runtime/log';
 import type { NatsAnswer, NatsRequest } from '@points/runtime/nats-service';
@@ -29,6 +30,10 @@ const FOLD: LaneFold<Account> = {
     ? {}
     : { snapshots: { ...ACCOUNT_FOLD.snapshots, everyEvents: SNAPSHOT_EVERY_EVENTS } }),
 };
+
+/** What is forgotten here stays undecided: `store_unavailable`. */
+const away = (): Promise<never> => Promise.reject(new ReadTablesError('no tables to recall from'));
+const NO_TABLES: RecallTables = { places: away, origins: away };
 
 /** One replica of the ledger in one of its lives: the service's own code between a simulated store and network. */
 export interface Ledger {
@@ -63,6 +68,7 @@ export function startLedger(deps: {
       timers,
     }),
     prices: followPrices({ log, logger, timers }),
+    recallTables: NO_TABLES,
     clock,
     timers,
     logger,

@@ -13,9 +13,9 @@ import type { JsonObject } from '@points/event-store/event-log';
 import type { EventDraft } from '@points/event-store/hash-chain';
 import type { LaneFold } from '@points/event-store/lane-head';
 
-/** How a lane makes an account's state from its stream. `rememberedIdsMax` as in `freshAccount`. */
-export const accountFold = (rememberedIdsMax?: number): LaneFold<Account> => ({
-  initial: () => freshAccount(rememberedIdsMax),
+/** How a lane makes an account's state from its stream. */
+export const ACCOUNT_FOLD: LaneFold<Account> = {
+  initial: freshAccount,
   fold(account, stored) {
     const decoded = decodeStoredEvent(stored);
     if (decoded.category !== 'account') throw new Error(`${stored.stream} is not an account`);
@@ -34,7 +34,7 @@ export const accountFold = (rememberedIdsMax?: number): LaneFold<Account> => ({
     // Its version says that `encodeAccount` has made it.
     decode: (json) => decodeAccount(json as unknown as AccountSnapshot),
   },
-});
+};
 
 /**
  * Newest ids that a snapshot holds: the most that fit. The others are looked up in the log when they are asked for. More

@@ -1,3 +1,5 @@
+import type { Success } from '@points/contracts/ledger-replies';
+import type { Endpoint } from '@points/contracts/ledger-requests';
 import type { StoredEvent } from '@points/event-store/event-log';
 import { DAY_MS, HOUR_MS } from '@points/domain/time';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -91,7 +93,12 @@ describe('what an account has forgotten', () => {
       ],
       ['billing', 'cmd.revoke_membership', byPerson],
     ] as const;
-    const asked = [];
+    const asked: {
+      readonly client: string;
+      readonly endpoint: Endpoint;
+      readonly full: { readonly command_id: string };
+      readonly first: Success;
+    }[] = [];
     for (const [client, endpoint, body] of requests) {
       clock.nowMs += 1;
       const full = { account_id, command_id: world.newId(), ...body };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_REQUEST_BYTES, LEDGER_QUEUE, subjectPattern } from '@points/contracts/ledger';
-import type { Account } from '@points/domain/account/account';
+import { type Account, freshAccount } from '@points/domain/account/account';
 import type { EventLog } from '@points/event-store/event-log';
 import type { SnapshotNotice } from '@points/event-store/lane-snapshots';
 import { createLanes } from '@points/event-store/lanes';
@@ -13,7 +13,7 @@ import { createJetStream } from '@points/runtime/jetstream';
 import type { Metrics } from '@points/runtime/metrics';
 import type { Nats } from '@points/runtime/nats';
 import { serve } from '@points/runtime/nats-service';
-import { accountFold } from './account-fold.ts';
+import { ACCOUNT_FOLD } from './account-fold.ts';
 import { checkClock } from './clock-check.ts';
 import { buryCrashLoops } from './dead-letters.ts';
 import { serveDurable } from './durable.ts';
@@ -74,7 +74,7 @@ export async function startLedger(deps: {
   const { log } = clockCheck;
   const lanes = createLanes<Account>({
     log,
-    fold: accountFold(settings.rememberedIdsMax),
+    fold: { ...ACCOUNT_FOLD, initial: () => freshAccount(settings.rememberedIdsMax) },
     singleWriter: settings.singleWriter,
     onFatal: deps.onFatal,
     onSnapshot: meterSnapshots(deps.metrics, logger),

@@ -63,14 +63,15 @@ export async function submit<Verb extends AccountVerb>(
 ): Promise<Outcome> {
   const { account_id, command_id } = submission.body;
   const stream = accountStream(account_id);
-  let context = contextOf(submission, deps);
+  const asked = contextOf(submission, deps);
+  let context = asked;
   for (let decisions = 1; decisions <= DECISIONS_MAX; decisions += 1) {
     const judge: Judge<Account, LaneAnswer> = (account) =>
       judgeCommand(submission, context, account);
     const answer = await deps.lanes.submit(stream, command_id, judge);
     if (answer.kind === 'outcome') return answer.outcome;
     if (answer.kind === 'duplicate') return firstAnswerAgain(submission, context, answer, deps);
-    context = { ...context, recalled: await recall(submission, answer.revision, deps) };
+    context = { ...asked, recalled: await recall(submission, answer.revision, deps) };
   }
   return refused('contention');
 }
