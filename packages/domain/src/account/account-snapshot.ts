@@ -17,7 +17,7 @@ import {
   freshAccount,
 } from './account.ts';
 import type { HoldPrice } from './events.ts';
-import { type Memory, type MemoryEntry, passOver } from './memory.ts';
+import { type MemoryEntry, keepNewest } from './memory.ts';
 
 /**
  * A folded account as plain JSON and back, so that opening it need not read its whole stream. A cache: whoever finds
@@ -78,7 +78,7 @@ export function encodeAccount(account: Account, rememberedIds: number): AccountS
   const { sources, orders, memory: whole, ...plain } = rest;
   const newestSources = newest(sources);
   const newestOrders = newest(orders);
-  const { next, entries, ...memory } = withoutOldIds(whole, rememberedIds);
+  const { next, entries, ...memory } = keepNewest(whole, rememberedIds);
   const sourcesForgottenThrough = Math.max(
     memory.sourcesForgottenThrough,
     newestSources.leftThrough,
@@ -138,14 +138,6 @@ export function decodeAccount(snapshot: AccountSnapshot): Account {
       entries: toMap(entries.map(([place, entry]) => [place, entry])),
     },
   };
-}
-
-/** Takes nothing out of the account's maps: they are shared with the state that decisions work on. */
-function withoutOldIds(memory: Memory, rememberedIds: number): Memory {
-  let kept = memory;
-  while (kept.next - kept.first > rememberedIds)
-    kept = passOver(kept, found(mapGet(kept.entries, kept.first)), true);
-  return kept;
 }
 
 /** The newest that a snapshot holds, and the last revision among those that it leaves out (−1 = none). */

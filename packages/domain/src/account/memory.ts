@@ -65,21 +65,17 @@ export function forget(account: Account): Account {
   }
 }
 
-/** What the memory says once its oldest entry is forgotten; the entry itself is still in its map. */
-export function passOver(memory: Memory, oldest: MemoryEntry, young: boolean): Memory {
+/** Forgets the oldest entry; `young` when only the bound makes it go. */
+function drop(account: Account, oldest: MemoryEntry, young: boolean): Account {
+  const { memory } = account;
   const idMs = uuidV7Time(oldest.id) ?? 0;
-  return {
+  const after: Memory = {
     ...memory,
     first: memory.first + 1,
+    entries: mapDelete(memory.entries, memory.first),
     forgottenBeforeMs: young ? Math.max(memory.forgottenBeforeMs, idMs) : memory.forgottenBeforeMs,
     forgottenThrough: Math.max(memory.forgottenThrough, oldest.revision),
   };
-}
-
-/** Forgets the oldest entry; `young` when only the bound makes it go. */
-function drop(account: Account, oldest: MemoryEntry, young: boolean): Account {
-  const entries = mapDelete(account.memory.entries, account.memory.first);
-  const after: Memory = { ...passOver(account.memory, oldest, young), entries };
   switch (oldest.kind) {
     case 'command':
       return { ...account, memory: after, commands: mapDelete(account.commands, oldest.id) };
@@ -100,6 +96,21 @@ function drop(account: Account, oldest: MemoryEntry, young: boolean): Account {
     default:
       return oldest.kind satisfies never;
   }
+}
+
+/**
+ * What the memory says with its newest `count` entries alone, the others forgotten young. They are still in `entries`:
+ * nothing is taken out of the maps, which are shared with the state that decisions work on.
+ */
+export function keepNewest(memory: Memory, count: number): Memory {
+  let { first, forgottenBeforeMs, forgottenThrough } = memory;
+  for (; memory.next - first > count; first += 1) {
+    const entry = mapGet(memory.entries, first);
+    if (entry === undefined) throw new Error(`the account's memory has no entry ${first}`);
+    forgottenBeforeMs = Math.max(forgottenBeforeMs, uuidV7Time(entry.id) ?? 0);
+    forgottenThrough = Math.max(forgottenThrough, entry.revision);
+  }
+  return { ...memory, first, forgottenBeforeMs, forgottenThrough };
 }
 
 /** Whether an id that is not remembered, made at `idMs`, may be one that was. */
