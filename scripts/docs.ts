@@ -61,6 +61,9 @@ of the event and a step that brings older events up to date when they are read.
 | \`priceList-<kind>\` | what can be bought: \`credits\` (packages of points) or \`membership\` | ${links(Object.keys(PRICE_LIST_EVENT_DATA))} |
 | \`pricingConfig-ledger\` | what operations cost | ${links(Object.keys(CONFIG_EVENT_DATA))} |
 
+\`accountSnapshot-<account id>\` and \`priceSnapshot-ledger\` are caches and no part of the log: one \`SnapshotTaken {version,
+at, state}\` each, and deleting them changes no answer.
+
 ## Metadata
 
 Beside its data every event has a flat map of strings.
