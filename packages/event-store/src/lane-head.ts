@@ -7,6 +7,8 @@ export interface LaneFold<State> {
   initial(): State;
   /** Must return a new state and leave `state` readable: a refused append goes back to it. */
   fold(state: State, event: StoredEvent): State;
+  /** How much the state keeps in memory, in things of some 500 bytes; absent = 1. Cheap: asked after every append. */
+  weight?(state: State): number;
   /** Absent: a stream is always read from its start. */
   readonly snapshots?: SnapshotCodec<State>;
 }

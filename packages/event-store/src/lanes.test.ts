@@ -13,6 +13,7 @@ interface Sum {
 const SUMS: LaneFold<Sum> = {
   initial: () => ({ total: 0, keys: [] }),
   fold: (sum, event) => add(sum, Number(event.data['n']), String(event.data['key'])),
+  weight: (sum) => sum.keys.length,
 };
 
 function add(sum: Sum, n: number, key: string): Sum {
@@ -55,6 +56,7 @@ function setup(
     singleWriter?: boolean;
     log?: InMemoryEventLog;
     cachedMax?: number;
+    weightMax?: number;
     patienceMs?: number;
   } = {},
 ): Setup {
@@ -79,6 +81,7 @@ function setup(
     singleWriter: options.singleWriter ?? false,
     onFatal: (error) => fatal.push(error),
     ...(options.cachedMax === undefined ? {} : { cachedMax: options.cachedMax }),
+    ...(options.weightMax === undefined ? {} : { weightMax: options.weightMax }),
     ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
   });
   return {
@@ -267,6 +270,20 @@ describe('lanes', () => {
     expect(lanes.cached()).toBeLessThanOrEqual(4);
     expect(await lanes.submit('sum-7', 'q', total)).toBe(7);
     expect(await stored(log, 'sum-7')).toHaveLength(1);
+  });
+
+  it('forget idle streams that weigh too much together, the longest idle first', async () => {
+    const { lanes, reads } = setup({ weightMax: 10 });
+    for (const stream of ['sum-1', 'sum-2', 'sum-3'])
+      for (const key of ['a', 'b', 'c', 'd']) await lanes.submit(stream, key, adding(key, 1));
+    const before = reads.length;
+    // 12 in all: the first one had to go when the next command came.
+    await lanes.submit('sum-3', 'e', adding('e', 1));
+    expect(lanes.cached()).toBe(2);
+    await lanes.submit('sum-2', 'e', adding('e', 1));
+    expect(reads.length).toBe(before);
+    expect(await lanes.submit('sum-1', 'q', total)).toBe(4);
+    expect(reads.slice(before)).toEqual([0]);
   });
 
   it('stop when the store is not the one they have written', async () => {

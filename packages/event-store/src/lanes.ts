@@ -18,6 +18,8 @@ export const LANE_QUEUE_MAX = 1_024;
 export const LANES_QUEUE_MAX = 8_192;
 /** Streams whose state is kept in memory while nobody asks. */
 export const LANES_CACHED_MAX = 50_000;
+/** What they may weigh together (`LaneFold.weight`): half a gigabyte. */
+export const LANES_WEIGHT_MAX = 1_000_000;
 /** Old lanes looked at to make room for a new one; busy ones stay. */
 const EVICTION_LOOKS_MAX = 64;
 /** Decisions of one flush: first try, and again after each conflict. */
@@ -98,6 +100,7 @@ export interface LanesDeps<State> {
   /** Called with a `DifferentStoreError`, or with a bug: the process should end. */
   readonly onFatal: (error: unknown) => void;
   readonly cachedMax?: number;
+  readonly weightMax?: number;
   readonly patienceMs?: number;
   readonly timers?: Timers;
   /** What becomes of snapshots, if the fold has any. */
@@ -118,6 +121,8 @@ interface Lane<State> {
   readonly snapshots: SnapshotMark;
   queue: Entry<State>[];
   running: boolean;
+  /** Of its state after its latest flush. */
+  weight: number;
   /** Another process is known to have written: look at the tail before anything else. */
   stale: boolean;
   /** Keys of the commands in an append of unknown outcome; null when there is none. */
@@ -150,6 +155,7 @@ interface Flush<State> {
 export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
   const { log, fold } = deps;
   const cachedMax = deps.cachedMax ?? LANES_CACHED_MAX;
+  const weightMax = deps.weightMax ?? LANES_WEIGHT_MAX;
   const patienceMs = deps.patienceMs ?? APPEND_PATIENCE_MS;
   const timers = deps.timers ?? REAL_TIMERS;
   const append = createBursts(log, timers);
@@ -163,6 +169,7 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
   const active = new Set<Promise<void>>();
   const closing = new AbortController();
   let queued = 0;
+  let weight = 0;
   let frozenCount = 0;
 
   function submit<Answer>(
@@ -195,6 +202,7 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
       snapshots: newSnapshotMark(),
       queue: [],
       running: false,
+      weight: 0,
       stale: false,
       frozen: null,
     };
@@ -202,10 +210,19 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
     lanes.set(stream, lane);
     let looked = 0;
     for (const [name, old] of lanes) {
-      if (lanes.size <= cachedMax || (looked += 1) > EVICTION_LOOKS_MAX) break;
-      if (!old.running) lanes.delete(name);
+      const fits = lanes.size <= cachedMax && weight <= weightMax;
+      if (fits || (looked += 1) > EVICTION_LOOKS_MAX) break;
+      if (old.running || old === lane) continue;
+      lanes.delete(name);
+      weight -= old.weight;
     }
     return lane;
+  }
+
+  function weigh(lane: Lane<State>): void {
+    const weighs = lane.head === null ? 0 : (fold.weight?.(lane.head.state) ?? 1);
+    weight += weighs - lane.weight;
+    lane.weight = weighs;
   }
 
   function start(lane: Lane<State>): void {
@@ -217,7 +234,10 @@ export function createLanes<State>(deps: LanesDeps<State>): Lanes<State> {
 
   async function drain(lane: Lane<State>): Promise<void> {
     try {
-      while (lane.queue.length > 0) await flush(lane);
+      while (lane.queue.length > 0) {
+        await flush(lane);
+        weigh(lane);
+      }
     } catch (error) {
       for (const entry of takeQueue(lane)) entry.reject(new LaneError('store_unavailable', error));
       lane.head = null;

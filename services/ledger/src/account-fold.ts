@@ -9,6 +9,7 @@ import {
 } from '@points/domain/account/account-snapshot';
 import { evolve } from '@points/domain/account/evolve';
 import type { RecordedAccountEvent } from '@points/domain/account/events';
+import { mapSize } from '@points/domain/persistent-map';
 import type { JsonObject } from '@points/event-store/event-log';
 import type { EventDraft } from '@points/event-store/hash-chain';
 import type { LaneFold } from '@points/event-store/lane-head';
@@ -21,6 +22,8 @@ export const ACCOUNT_FOLD: LaneFold<Account> = {
     if (decoded.category !== 'account') throw new Error(`${stored.stream} is not an account`);
     return evolve(account, decoded);
   },
+  weight: ({ memory, openHolds, sources, batches }) =>
+    memory.next - memory.first + mapSize(openHolds) + mapSize(sources) + batches.length,
   snapshots: {
     stream: accountSnapshotStream,
     version: ACCOUNT_FOLD_VERSION,
