@@ -2,6 +2,7 @@ import { type LedgerEventType, encodeMetadata } from '@points/contracts/stored-e
 import type { Result } from '@points/contracts/ledger-replies';
 import type { FirstAnswer } from '@points/domain/account/account';
 import type { Refusal } from '@points/domain/account/commands';
+import { judgeIdTime } from '@points/domain/account/id-time';
 import type { AppendResult } from '@points/event-store/event-log';
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
 import { toJson } from './account-fold.ts';
@@ -58,6 +59,9 @@ async function changeInTurn(
   deps: LedgerDeps,
 ): Promise<Outcome> {
   if (!deps.prices.hasRead()) return notReady(deps);
+  const idTime = judgeIdTime(command.commandId, deps.clock.now());
+  if (idTime === 'in_future') return refused('id_in_future', { field: 'command_id' });
+  if (idTime === 'too_old') return refused('command_too_old');
   let fresh = false;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const decision = command.decide();

@@ -585,6 +585,17 @@ describe('the catalog', () => {
     ).toBe('price_not_found');
   });
 
+  it.each([
+    ['command_too_old', -7 * 24 * 3_600_000 - 60_000],
+    ['id_in_future', 6 * 60_000],
+  ])('refuses a command by the time of its id: %s', async (code, offMs) => {
+    const command_id = v7({ msecs: Date.now() + offMs });
+    const price = { command_id, model_id: 'no-such', points_cost: 9 };
+    expect(codeOf(await world.ask('admin', 'cmd.price_model', price))).toBe(code);
+    const retired = { command_id, kind: 'credits', price_id: 'no-such' };
+    expect(codeOf(await world.ask('admin', 'cmd.retire_price', retired))).toBe(code);
+  });
+
   it('gives a name to one model only, also when two ask at once', async () => {
     const register = (model_id: string) =>
       world.ask('admin', 'cmd.register_model', {

@@ -1,6 +1,7 @@
 import type { FirstAnswer } from '../account/account.ts';
 import type { EventContext } from '../account/events.ts';
 import { type PersistentMap, emptyMap, mapDelete, mapGet, mapSet } from '../persistent-map.ts';
+import { rememberCommand } from '../remembered-commands.ts';
 import type { ModelEvent, TaskType } from './events.ts';
 
 /** All models, folded from every `aiModel-*` stream. Immutable. */
@@ -27,6 +28,7 @@ export interface Model {
   readonly isEnabled: boolean;
   readonly isRemoved: boolean;
   readonly extendedConfig: Readonly<Record<string, unknown>>;
+  /** Those of the last 8 days. */
   readonly commands: PersistentMap<string, FirstAnswer>;
 }
 
@@ -112,9 +114,7 @@ function remember(model: Model, before: Model | undefined, context: EventContext
     requestHash: context.request_hash,
     revision: revision - context.index,
   };
-  const commands =
-    context.index === 0 ? mapSet(model.commands, context.command_id, answer) : model.commands;
-  return { ...model, revision, commands };
+  return { ...model, revision, commands: rememberCommand(model.commands, context, answer) };
 }
 
 function index(catalog: Catalog, before: Model | undefined, after: Model): Catalog {

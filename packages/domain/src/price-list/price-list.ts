@@ -1,6 +1,7 @@
 import type { FirstAnswer } from '../account/account.ts';
 import type { EventContext } from '../account/events.ts';
 import { type PersistentMap, emptyMap, mapGet, mapSet } from '../persistent-map.ts';
+import { rememberCommand } from '../remembered-commands.ts';
 import type { PriceChanged, PriceKind, PriceListEvent, PriceListed } from './events.ts';
 
 /** One price list, folded from its stream. Immutable. */
@@ -9,6 +10,7 @@ export interface PriceList {
   /** Revision of the stream's last event; −1 before the first. */
   readonly revision: number;
   readonly prices: PersistentMap<string, ListedPrice>;
+  /** Those of the last 8 days. */
   readonly commands: PersistentMap<string, FirstAnswer>;
 }
 
@@ -39,8 +41,7 @@ export function evolvePriceList(
     ...list,
     revision,
     prices: mapSet(list.prices, event.data.price_id, evolvePrice(list, event)),
-    commands:
-      context.index === 0 ? mapSet(list.commands, context.command_id, answer) : list.commands,
+    commands: rememberCommand(list.commands, context, answer),
   };
 }
 
