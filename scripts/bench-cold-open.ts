@@ -239,6 +239,8 @@ async function openStore(url: string | undefined) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
+  // Also when the benchmark dies of an error that nobody has caught.
+  process.once('exit', () => child.kill('SIGKILL'));
   let output = '';
   const ready = new Promise<string>((resolve) => {
     child.stdout.on('data', (chunk: Buffer) => {
