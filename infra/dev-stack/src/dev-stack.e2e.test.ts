@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -34,12 +34,14 @@ function start(
 }
 
 /** Runs the program of `npm run call`. */
-async function call(
-  stack: StackProcess,
-  args: string[],
-  input = '',
-): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/call.ts', ...args], {
+function call(stack: StackProcess, args: string[], input = ''): Promise<Ran> {
+  return run(stack, ['scripts/call.ts', ...args], input);
+}
+
+type Ran = { code: number | null; out: string; err: string };
+
+async function run(stack: StackProcess, command: string[], input = ''): Promise<Ran> {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...command], {
     cwd: ROOT,
     env: { ...process.env, DATA_DIR: stack.dataDir },
   });
@@ -167,6 +169,12 @@ describe('a stack', () => {
     await other.ready;
     expect(await balanceOf(other, 'test_user')).toBe(100);
     expect(await balanceOf(stack, 'test_user')).toBe(93);
+    const example = await run(other, ['packages/client/examples/paint.ts']);
+    expect(example).toMatchObject({ code: 0, err: '' });
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const shown = readme.split('```\n$ npm run -s example\n')[1]?.split('```')[0];
+    const withoutTask = (output = '') => output.replace(/TASK\d+/, 'TASK');
+    expect(withoutTask(example.out)).toBe(withoutTask(shown));
     const { pids } = other.file();
     other.interrupt();
     await expectAllEnded(pids);
