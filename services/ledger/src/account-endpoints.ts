@@ -1,11 +1,14 @@
 import { secondsToMs } from '@points/contracts/text';
+import type { Account } from '@points/domain/account/account';
 import type {
   ActualUse,
+  CommandContext,
   HoldReference,
   HoldRequest,
   Refusal,
 } from '@points/domain/account/commands';
 import type { Request } from '@points/contracts/ledger-requests';
+import { mapGet } from '@points/domain/persistent-map';
 import {
   type HoldTerms,
   type PriceRequest,
@@ -86,16 +89,24 @@ export function cancel(
       body,
       caller,
       hold: reference,
-      toCommand: (context) => ({
+      toCommand: (context, account) => ({
         kind: 'CancelHold',
         context,
         hold: reference,
-        reason: body.reason ?? 'caller',
+        reason: body.reason ?? (isOthers(reference, account, context) ? 'admin' : 'caller'),
         ...(body.note === undefined ? {} : { note: body.note }),
       }),
     },
     deps,
   );
+}
+
+/** An admin cancels a hold of somebody else. */
+function isOthers(reference: HoldReference, account: Account, context: CommandContext): boolean {
+  if (!context.admin) return false;
+  const holdId = holdIdOf(reference, account, context);
+  const open = holdId === undefined ? undefined : mapGet(account.openHolds, holdId);
+  return open !== undefined && open.owner !== context.client;
 }
 
 /** Lets a hold live longer. */
