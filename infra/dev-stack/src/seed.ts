@@ -5,7 +5,7 @@ import { connectNats, type Nats, NatsRequestError } from '@points/runtime/nats';
 import { v7 as uuidV7 } from 'uuid';
 import { z } from 'zod';
 import type { DevStackFile } from './dev-stack-file.ts';
-import { SEED_MODELS, SEED_RECHARGES } from './seed-data.ts';
+import { SEED_MODELS, SEED_PRICES, SEED_RECHARGES, seedMembership } from './seed-data.ts';
 import { StartError } from './start-error.ts';
 
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -26,7 +26,7 @@ const reply = z.union([
 ]);
 
 /**
- * Gives the development users their points and fills the catalog, as `admin`. What is there already
+ * Gives the development users their points and fills the catalog and the price lists, as `admin`. What is there already
  * stays as it is, also when somebody changed it since. Returns the log position of the last change
  * made or found, '0' when none was told. Throws StartError.
  */
@@ -48,21 +48,26 @@ export async function seed(server: DevStackFile['nats'], signal: AbortSignal): P
   }
 }
 
+type SeedVerb = 'recharge' | 'register_model' | 'list_price' | 'grant_membership';
+
 async function sendAll(nats: Nats, signal: AbortSignal): Promise<string> {
   let last = 0n;
-  const send = async (verb: 'recharge' | 'register_model', body: object): Promise<void> => {
+  const send = async (verb: SeedVerb, body: object): Promise<void> => {
     const position = await sendUntilAnswered(nats, verb, { command_id: uuidV7(), ...body }, signal);
     if (position > last) last = position;
   };
   // One after another: the catalog is listed in the order of registration.
   for (const model of SEED_MODELS) await send('register_model', model);
+  for (const price of SEED_PRICES) await send('list_price', price);
   for (const recharge of SEED_RECHARGES) await send('recharge', recharge);
+  const membership = seedMembership(Date.now());
+  if (membership !== null) await send('grant_membership', membership);
   return last.toString();
 }
 
 async function sendUntilAnswered(
   nats: Nats,
-  verb: 'recharge' | 'register_model',
+  verb: SeedVerb,
   body: object,
   signal: AbortSignal,
 ): Promise<bigint> {
@@ -89,8 +94,11 @@ async function sendUntilAnswered(
   throw new StartError(`The seed data could not be written (${verb}: ${trouble}).`);
 }
 
+/** Names that can be given once. */
+const TAKEN = new Set(['model_id', 'model_name', 'price_id', 'membership_type']);
+
 /** The answers to what an earlier start has written under another command_id. */
 function isThere(code: string, field: string | undefined): boolean {
   if (code === 'source_ref_reused') return true;
-  return code === 'invalid_argument' && (field === 'model_id' || field === 'model_name');
+  return code === 'invalid_argument' && TAKEN.has(field ?? '');
 }

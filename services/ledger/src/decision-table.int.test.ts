@@ -91,7 +91,8 @@ const cells = new Map<string, Cell>();
 
 /** The hold's body, the same each time. */
 function held({ state, account_id, hold_id }: Cell): object {
-  const failing = state === 'open, charged on failure' || state === 'charged and refunded as failed';
+  const failing =
+    state === 'open, charged on failure' || state === 'charged and refunded as failed';
   // An operation of 10 points that is charged and refunded when it fails.
   const price = failing ? { source_type: 'ppt' } : { amount: 9 };
   const short = state === 'overdue' || state.startsWith('expired') || state === 'late-confirmed';
@@ -162,7 +163,12 @@ beforeAll(async () => {
   ledger = await world.startLedger({ holdGraceMs: 0 });
   for (const [row, state] of STATES.entries()) {
     for (const [column, name] of COLUMNS.entries()) {
-      const cell = { state, account_id: `cell-${row}-${column}`, hold_id: world.newId(), first: null };
+      const cell = {
+        state,
+        account_id: `cell-${row}-${column}`,
+        hold_id: world.newId(),
+        first: null,
+      };
       cells.set(`${state}/${name}`, cell);
       await world.ok('admin', 'cmd.recharge', {
         account_id: cell.account_id,

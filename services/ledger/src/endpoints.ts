@@ -119,7 +119,8 @@ async function handle<Name extends Endpoint>(
     ? await answer(endpoint, handler, parsed.value, request, deps)
     : refused('invalid_argument', { field: parsed.field }, `${parsed.field} ${parsed.message}`);
   onAnswer({ endpoint, outcome: nameOf(outcome), durationMs: performance.now() - startedMs });
-  return toAnswer(outcome, commandId);
+  // A query asks about a command, it is none.
+  return toAnswer(outcome, endpoint.startsWith('cmd.') ? commandId : undefined);
 }
 
 function answer<Name extends Endpoint>(
