@@ -55,6 +55,8 @@ describe('applyBatch', () => {
     const writers = await world.database.query(
       `select xmin::text from read.user_points union select xmin::text from read.point_batches
        union select xmin::text from read.point_transactions union select xmin::text from read.point_holds
+       union select xmin::text from read.point_sources union select xmin::text from read.memberships
+       union select xmin::text from read.point_tombstones
        union select xmin::text from read.point_commands union select xmin::text from read.projection_checkpoints`,
     );
     expect(writers.length).toBe(1);
@@ -116,6 +118,18 @@ describe('applyBatch', () => {
         },
       });
     }
+    const names = [...new Set(texts)].slice(0, 100);
+    const byHand = (text: string) => ({ context: book.context(), reason: text, operator: text });
+    for (const text of names) {
+      book.run({
+        ...{ kind: 'Recharge', context: book.context(), source: 'admin', sourceRef: text },
+        ...{ points: 1, bonusPoints: 0, expiry: { kind: 'never' }, description: text },
+        orderNo: text,
+      });
+      book.run({ kind: 'Adjust', ...byHand(text), delta: -1, forced: false });
+      const order = { membershipType: text, durationDays: 1, orderNo: text };
+      book.run({ kind: 'GrantMembership', context: book.context(), ...order });
+    }
     await world.writer.flush();
     await applyBatch({ db: session.db, announce: true }, null, await batchOfAll());
     const rows = await session.db
@@ -138,5 +152,19 @@ describe('applyBatch', () => {
       .orderBy('revision')
       .execute();
     expect(holds.map((hold) => hold.model)).toEqual(texts);
+    const byName = (select: string) => world.database.query(`select ${select} order by revision`);
+    expect(await byName('source_ref, order_no from read.point_sources where revision > 0')).toEqual(
+      names.map((text) => ({ source_ref: text, order_no: text })),
+    );
+    expect(await byName('membership_type, order_no from read.memberships')).toEqual(
+      names.map((text) => ({ membership_type: text, order_no: text })),
+    );
+    const corrections = await session.db
+      .selectFrom('point_transactions')
+      .select(['description', 'operator'])
+      .where('type', '=', 'admin_adjust')
+      .orderBy('id')
+      .execute();
+    expect(corrections).toEqual(names.map((text) => ({ description: text, operator: text })));
   });
 });

@@ -3,11 +3,9 @@ import { CompiledQuery, sql } from 'kysely';
 import type { Kysely, Transaction } from 'kysely';
 import type { TableSpec } from './rows.ts';
 
-type Db = Transaction<ReadTables>;
-
 /** Reads the rows whose `by` columns are these, in one statement. Keys that are not there are left out. */
 export async function readRows<Row>(
-  db: Db,
+  db: Kysely<ReadTables>,
   spec: TableSpec<Row>,
   keys: readonly (readonly string[])[],
   by: readonly (keyof Row & string)[] = spec.key,
@@ -36,7 +34,7 @@ export async function lookUpByKey(db: Kysely<ReadTables>): Promise<void> {
 
 /** Writes all rows in one statement; what happens to rows that are there already the table's spec says. */
 export async function writeRows<Row>(
-  db: Db,
+  db: Transaction<ReadTables>,
   spec: TableSpec<Row>,
   rows: readonly Row[],
 ): Promise<void> {

@@ -4,7 +4,10 @@ import type { Kysely } from 'kysely';
 import { formatLocalTime } from '../local-time.ts';
 import { selectAccountPoints } from './account.ts';
 
-/** Totals since the account's first event; without adjustments recharge + reward − consume + refund − expired = current. */
+/**
+ * Totals since the account's first event; a recharge or reward that was taken back is no part of them. Without adjustments
+ * recharge + reward − consume + refund − expired = current.
+ */
 export async function selectStats(
   db: Kysely<ReadTables>,
   accountId: string,

@@ -113,6 +113,6 @@ function noteRepaid(
 /** The hold's row, which says from now on that this event concerns it. */
 function note(set: WorkingSet, { accountId, revision }: AccountPlace, holdId: string): HoldRow {
   const hold = set.holds.change(holdKey(accountId, holdId));
-  if (hold.revisions.at(-1) !== revision) hold.revisions.push(revision);
+  hold.revisions.push(revision);
   return hold;
 }

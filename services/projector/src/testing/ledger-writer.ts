@@ -79,9 +79,13 @@ export function createLedgerWriter(eventLog: EventLog): LedgerWriter {
   };
 }
 
+/** The books' own hashes are words; the contracts want digests. */
+export function requestDigest(words: string): string {
+  return createHash('sha256').update(words).digest('hex');
+}
+
 function encode(event: AnyEvent, context: EventContext) {
-  // The books' own hashes are words; the contracts want digests.
-  const request_hash = createHash('sha256').update(context.request_hash).digest('hex');
+  const request_hash = requestDigest(context.request_hash);
   return { ...event, metadata: metadataOf(event.type, { ...context, request_hash }) };
 }
 

@@ -4,6 +4,7 @@ import type { Book } from '@points/domain/testing/book';
 import type { StoredEvent } from '@points/event-store/event-log';
 import { createInMemoryEventLog } from '@points/event-store/in-memory';
 import { project } from '../projections.ts';
+import type { PlacedEvent } from '../projections.ts';
 import { createWorkingSet } from '../working-set.ts';
 import type { WorkingSet } from '../working-set.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
@@ -28,11 +29,13 @@ export async function eventsOf(
 /** The rows that these events make. */
 export function projected(events: readonly StoredEvent[]): WorkingSet {
   const set = createWorkingSet();
-  for (const stored of events) {
-    const { id: eventId, position, revision } = stored;
-    project(set, { ledgerEvent: decodeStoredEvent(stored), eventId, position, revision });
-  }
+  for (const stored of events) project(set, placeOf(stored));
   return set;
+}
+
+export function placeOf(stored: StoredEvent): PlacedEvent {
+  const { id: eventId, position, revision } = stored;
+  return { ledgerEvent: decodeStoredEvent(stored), eventId, position, revision };
 }
 
 /** The rows after what is done in the book of account `a`. */

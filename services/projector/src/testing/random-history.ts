@@ -1,7 +1,23 @@
-import { mapValues } from '@points/domain/persistent-map';
-import { cancel, confirm, consume, hold, recharge, sweep } from '@points/domain/testing/book';
+import { mapEntries, mapSize, mapValues } from '@points/domain/persistent-map';
+import {
+  adjust,
+  cancel,
+  charged,
+  confirm,
+  consume,
+  extend,
+  freeze,
+  grantMembership,
+  hold,
+  recharge,
+  refund,
+  reverseRecharge,
+  revokeMembership,
+  sweep,
+  unfreeze,
+} from '@points/domain/testing/book';
 import type { Book } from '@points/domain/testing/book';
-import { HOUR_MS } from '@points/domain/time';
+import { DAY_MS, HOUR_MS } from '@points/domain/time';
 
 /** Random numbers in [0, 1), the same ones for the same seed. */
 export type Random = () => number;
@@ -35,9 +51,14 @@ export function randomStep(book: Book, random: Random): void {
           : { kind: 'at', atMs: book.nowMs + 1 + upTo(30) * HOUR_MS },
     });
   } else if (step < 0.5) {
-    hold(book, upTo(9), {
+    const amount = upTo(9);
+    const policies = {
       overage: oneOf(['debt', 'cap', 'reject'] as const) ?? 'debt',
       debtFloor: random() < 0.3 ? upTo(6) : null,
+      failurePolicy: random() < 0.5 ? ('cancel' as const) : ('charge_then_refund' as const),
+    };
+    hold(book, amount, {
+      ...(amount === 0 ? {} : { terms: charged(amount, policies) }),
       request: {
         sourceType: 'tts',
         bizType: 'order',
@@ -46,16 +67,43 @@ export function randomStep(book: Book, random: Random): void {
         estimatedDurationMs: upTo(90_000),
       },
     });
-  } else if (step < 0.7 && holdId !== undefined) {
+  } else if (step < 0.63 && holdId !== undefined) {
     confirm(book, holdId, random() < 0.3 ? undefined : upTo(24));
-  } else if (step < 0.85 && holdId !== undefined) {
+  } else if (step < 0.72 && holdId !== undefined) {
     const reasons = ['caller', 'failed', 'client_abort', 'admin'] as const;
     cancel(book, holdId, oneOf(reasons), { admin: true });
-  } else if (step < 0.87) {
+  } else if (step < 0.74) {
     cancel(book, crypto.randomUUID().replace(/^(.{14})./, '$17'), 'caller');
-  } else if (step < 0.95) {
+  } else if (step < 0.77 && holdId !== undefined) {
+    extend(book, holdId, HOUR_MS);
+  } else if (step < 0.82) {
     consume(book, upTo(7), {}, random() < 0.5 ? undefined : upTo(12));
+  } else if (step < 0.92) {
+    randomCorrection(book, random);
   } else {
     sweep(book);
   }
+}
+
+/** What people do to an account, and a settlement that comes too late. */
+function randomCorrection(book: Book, random: Random): void {
+  const { account } = book;
+  const upTo = (limit: number) => Math.floor(random() * limit);
+  const settled = mapValues(account.settledHolds);
+  const some = settled[upTo(settled.length)]?.holdId;
+  const source = mapEntries(account.sources)[upTo(mapSize(account.sources))]?.[0];
+  const late = settled.find(({ outcome }) => {
+    const expired = outcome.status === 'canceled' && outcome.reason === 'expired';
+    return expired && outcome.late === null && outcome.atMs > book.nowMs - DAY_MS;
+  })?.holdId;
+  const step = random();
+  if (step < 0.4 && some !== undefined)
+    refund(book, some, random() < 0.5 ? undefined : 1 + upTo(4));
+  else if (step < 0.5 && late !== undefined) confirm(book, late, upTo(9));
+  else if (step < 0.65 && source !== undefined) reverseRecharge(book, source);
+  else if (step < 0.85) adjust(book, upTo(2) === 0 ? 1 + upTo(9) : -1 - upTo(9), { forced: true });
+  else if (step < 0.9) freeze(book);
+  else if (step < 0.94) unfreeze(book);
+  else if (step < 0.98) grantMembership(book, 1 + upTo(3));
+  else revokeMembership(book);
 }
