@@ -134,6 +134,8 @@ function consuming(stream: string, consumer: string): string[] {
     `$JS.API.CONSUMER.INFO.${stream}.${consumer}`,
     `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
     `$JS.ACK.${stream}.${consumer}.>`,
+    // Newer servers put domain and account in front.
+    `$JS.ACK.*.*.${stream}.${consumer}.>`,
   ];
 }
 

@@ -1,4 +1,11 @@
 import type { Endpoint } from '@points/contracts/ledger-requests';
+import type { Success } from '@points/contracts/ledger-replies';
+import {
+  queuedSubject,
+  RESULT_STREAM,
+  resultPattern,
+  resultSubject,
+} from '@points/contracts/ledger-subjects';
 import { accountStream } from '@points/contracts/streams';
 import { decodeStoredEvent } from '@points/contracts/stored-events';
 import { type Account, freshAccount } from '@points/domain/account/account';
@@ -9,6 +16,7 @@ import type { EventLog, StoredEvent } from '@points/event-store/event-log';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import { GENESIS_HASH, verifyEvent } from '@points/event-store/hash-chain';
 import { openDatabase } from '@points/read-model/database';
+import { createJetStream } from '@points/runtime/jetstream';
 import { createLog } from '@points/runtime/log';
 import { type Nats, connectNats } from '@points/runtime/nats';
 import { v7 } from 'uuid';
@@ -19,6 +27,7 @@ import { type StackUnderTest, removeData, startStack } from './testing/stack-und
 const ACCOUNTS = Array.from({ length: 8 }, (_, i) => `crash-${i}`);
 const CALLERS = 64;
 const ANSWERS_AROUND_A_CRASH = 300;
+const STORED_SETTLEMENTS = 100;
 
 let stack: StackUnderTest;
 let nats: Nats;
@@ -72,6 +81,62 @@ describe(`kill -9 while ${CALLERS} callers run`, () => {
       const others = Object.entries(stack.file().pids).filter(([name]) => name !== part);
       for (const [name, pid] of others) expect(pid, `${name} was restarted too`).toBe(before[name]);
       await expectAllTrue(callers.answered);
+    },
+  );
+});
+
+describe('kill -9 while settlements are stored', () => {
+  it.each(['ledger', 'nats'])(
+    'of %s: each is decided once, and its result can be read',
+    async (part) => {
+      const streams = createJetStream(nats);
+      const before = stack.file().pids;
+      const confirms: { command_id: string; account_id: string; hold_id: string }[] = [];
+      for (let round = 0; round < STORED_SETTLEMENTS; round += 1) {
+        const account_id = ACCOUNTS[round % ACCOUNTS.length] ?? '';
+        const hold = { command_id: v7(), account_id, hold_id: v7(), amount: 3 };
+        expect(await ask(nats, 'ai-demo', 'cmd.hold', hold)).toMatchObject({ ok: true });
+        confirms.push({ command_id: v7(), account_id, hold_id: hold.hold_id });
+      }
+      // At the first result the ledger has many more in hand.
+      const subscription = nats.connection.subscribe(resultPattern('ai-demo'), {
+        max: 1,
+        callback: () => void process.kill(before[part] ?? 0, 'SIGKILL'),
+      });
+      await nats.connection.flush();
+      await Promise.all(
+        confirms.map(async (body) => {
+          const bytes = Buffer.from(JSON.stringify(body));
+          // As callers are meant to: the same message until NATS says that it has it.
+          await vi.waitFor(
+            () =>
+              streams.publish(queuedSubject('ai-demo', 'confirm'), bytes, {
+                msgId: body.command_id,
+              }),
+            { timeout: 30_000, interval: 200 },
+          );
+        }),
+      );
+      const answered: Answered[] = [];
+      for (const body of confirms) {
+        const found = await vi.waitFor(
+          async () => {
+            const subject = resultSubject('ai-demo', body.command_id);
+            const message = await streams.lastOf(RESULT_STREAM, subject);
+            if (message === null) throw new Error(`no result of ${body.command_id}`);
+            return message;
+          },
+          { timeout: 90_000, interval: 200 },
+        );
+        const reply: Success = JSON.parse(Buffer.from(found.data).toString());
+        expect(reply).toMatchObject({ ok: true, result: { status: 'confirmed', amount: 3 } });
+        // Decided before the crash and published after it: the answer is the first one all the same.
+        answered.push({ endpoint: 'cmd.confirm', body, reply: { ...reply, duplicate: false } });
+      }
+      subscription.unsubscribe();
+      expect(stack.file().pids[part]).not.toBe(before[part]);
+      await stack.whenReady();
+      await expectAllTrue(answered);
     },
   );
 });

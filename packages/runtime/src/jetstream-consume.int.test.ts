@@ -217,6 +217,24 @@ describe('consume', () => {
     await vi.waitFor(() => expect(consuming.trouble()).toBeNull(), { timeout: 5_000 });
   });
 
+  it('says so when it may not listen', async () => {
+    await provision();
+    const { user, pass } = server.clients['ledger'] ?? { user: '', pass: '' };
+    const foreign = { user, pass, inboxPrefix: '_INBOX.api', url: server.url, name: 'test', log };
+    const nats = await connectNats(foreign);
+    closing.push(() => nats.close());
+    const consuming = consume(nats, {
+      stream: 'LEDGER_CMD',
+      consumer: 'ledger-cmd',
+      maxInHand: 1,
+      handler: () => Promise.resolve(),
+      mayPull: () => false,
+      log,
+    });
+    closing.push(() => consuming.stop());
+    await vi.waitFor(() => expect(consuming.trouble()).toContain('cannot be received'));
+  });
+
   it('goes on after the server was away', async () => {
     await provision();
     const seen: Delivery[] = [];

@@ -74,6 +74,8 @@ export function consume(nats: Nats, options: ConsumeOptions): Consuming {
   const stopping = new AbortController();
   const tracked = new Set<Promise<void>>();
   let trouble: string | null = null;
+  /** The server took the subscription away: nothing will ever come. */
+  let lost: string | null = null;
   let open: { missing: number; end: (how: PullEnd) => void } | null = null;
   let slotFreed = (): void => {};
 
@@ -98,7 +100,10 @@ export function consume(nats: Nats, options: ConsumeOptions): Consuming {
   const subscription = connection.subscribe(inbox, {
     callback: (error, message) => {
       if (error === null) receive(message);
-      else log.error({ err: error, stream }, 'messages of the stream cannot be received');
+      else {
+        lost = `messages of ${stream} cannot be received: ${error.message}`;
+        log.error({ err: error, stream }, 'messages of the stream cannot be received');
+      }
     },
   });
 
@@ -159,7 +164,7 @@ export function consume(nats: Nats, options: ConsumeOptions): Consuming {
 
   return {
     inHand: () => tracked.size,
-    trouble: () => trouble,
+    trouble: () => lost ?? trouble,
     stop: async () => {
       stopping.abort();
       open?.end('done');

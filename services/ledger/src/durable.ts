@@ -146,7 +146,8 @@ export function serveDurable(deps: {
 
   return {
     inHand: consuming.inHand,
-    trouble: () => consuming.trouble() ?? publishTrouble,
+    // Another replica may have published what failed here.
+    trouble: () => consuming.trouble() ?? (consuming.inHand() > 0 ? publishTrouble : null),
     stop: () => {
       stopping.abort();
       return consuming.stop();
