@@ -73,7 +73,7 @@ describe('migrate', () => {
     });
     expect(
       await database.query('select count(*)::int as done from read.schema_migrations'),
-    ).toEqual([{ done: 2 }]);
+    ).toEqual([{ done: 3 }]);
   });
 
   it('is done once by sessions that have looked for the schema while there was none', async () => {

@@ -3,6 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { APP_SCHEMA } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger-tables.ts';
 import { everyAccountEvent } from './migrations/0002-every-account-event.ts';
+import { viewsOfOlderSystems } from './migrations/0003-views-of-older-systems.ts';
 import { relayMarks } from './migrations/app-0001-relay-marks.ts';
 
 /** SQL that runs with its schema first in the search_path, so that it names no schema. */
@@ -12,6 +13,7 @@ export type Migration = ReturnType<typeof sql>;
 const READ_MIGRATIONS: Migrations = {
   '0001-ledger-tables': ledgerTables,
   '0002-every-account-event': everyAccountEvent,
+  '0003-views-of-older-systems': viewsOfOlderSystems,
 };
 
 /** State that a rebuild never touches. */

@@ -2,6 +2,7 @@ import { createTestDatabase } from '@points/read-model/testing/test-database';
 import type { TestDatabase } from '@points/read-model/testing/test-database';
 import pg from 'pg';
 
+/** And views, which a rebuild makes anew, too. */
 const TABLES = {
   user_points: 'user_id',
   point_batches: 'user_id, batch_id',
@@ -12,6 +13,11 @@ const TABLES = {
   memberships: 'user_id, order_no',
   point_commands: 'account_id, command_id',
   ai_models: 'model_id',
+  mjk_user_points: 'id',
+  mjk_point_transactions: 'id',
+  muey_point_record: 'user_id, id',
+  credit_transactions: 'id',
+  points_consumption_log: 'id',
 };
 
 export interface ReadDatabase extends TestDatabase {
