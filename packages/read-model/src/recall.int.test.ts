@@ -204,6 +204,10 @@ describe('recallPlaces', () => {
       hold: { ...H2, revisions: [6, 7, 8, 9] },
       lateHold: { ...H3, revisions: [8, 9] },
     });
+    expect(await ask({ hold }, 'b')).toMatchObject({
+      hold: { revisions: [106, 107, 108, 109] },
+      lateHold: { revisions: [108, 109] },
+    });
   });
 
   it('finds a hold by its charge', async () => {
