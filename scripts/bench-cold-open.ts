@@ -11,7 +11,6 @@ import { emptyCatalog } from '@points/domain/catalog/catalog';
 import type { EventLog, EventToAppend } from '@points/event-store/event-log';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
-import type { LaneFold } from '@points/event-store/lane-head';
 import type { SnapshotNotice } from '@points/event-store/lane-snapshots';
 import { type Lanes, createLanes } from '@points/event-store/lanes';
 import { ACCOUNT_FOLD } from '@points/ledger/account-fold';
@@ -54,42 +53,34 @@ async function bench(log: EventLog, events: number, storeName: string): Promise<
   const accountId = `bench-${Date.now()}`;
   const stream = accountStream(accountId);
   const built = await timed(() => build(log, stream, events - TAIL_EVENTS, workload));
-  const rows: [string, string][] = [
-    ['event store', storeName],
-    ['events of the account', String(events)],
-    ['written at', `${Math.round((events - TAIL_EVENTS) / (built.ms / 1_000))} events/s`],
-  ];
+  print('event store', storeName);
+  print('events of the account', String(events));
+  print('written at', `${Math.round((events - TAIL_EVENTS) / (built.ms / 1_000))} events/s`);
 
-  const { snapshots: _, ...whole } = ACCOUNT_FOLD;
-  const cold = await open(log, whole, stream);
-  rows.push([
+  const cold = await open(log, stream);
+  print(
     'cold open, no snapshot',
-    `${ms(cold.ms)}, ${ms(cold.cpuMs)} of them CPU, ${cold.read} events read`,
-  ]);
-  rows.push(['heap in use then', `${Math.round(process.memoryUsage().heapUsed / 2 ** 20)} MiB`]);
+    `${ms(cold.ms)}, ${ms(cold.cpuMs)} CPU, ${cold.read} events read`,
+  );
+  await cold.noticed('written');
   await cold.lanes.close(0);
+  print('snapshot', `${((await snapshotBytes(log, stream)) / 1_024).toFixed(0)} KiB`);
+  print('cold open, fresh snapshot', await openRepeatedly(log, stream));
 
-  const first = await open(log, ACCOUNT_FOLD, stream);
-  await first.noticed('written');
-  const size = await snapshotBytes(log, stream);
-  rows.push(['snapshot', `${(size / 1_024).toFixed(0)} KiB`]);
-  rows.push(['cold open, fresh snapshot', await openRepeatedly(log, stream)]);
+  const { revision } = await build(log, stream, TAIL_EVENTS, workload, built.result);
+  const tail = revision - built.result.revision;
+  print(`cold open, ${tail} events behind`, await openRepeatedly(log, stream));
 
-  const account = await build(log, stream, TAIL_EVENTS, workload, built.result);
-  rows.push([
-    `cold open, ${account.revision + 1 - built.result.revision - 1} events after the snapshot`,
-    await openRepeatedly(log, stream),
-  ]);
-
-  for (const [name, of] of [
-    ['hold + confirm on this account', stream],
-    ['hold + confirm on a new account', accountStream(`${accountId}-new`)],
-  ] as const)
-    rows.push([name, await pairs(log, of, workload)]);
-
-  const width = Math.max(...rows.map(([name]) => name.length));
-  for (const [name, value] of rows) process.stdout.write(`${name.padEnd(width)}  ${value}\n`);
+  print('hold + confirm, this account', await pairs(log, stream, workload));
+  const newStream = accountStream(`${accountId}-new`);
+  print('hold + confirm, new account', await pairs(log, newStream, workload));
 }
+
+function print(name: string, value: string): void {
+  process.stdout.write(`${name.padEnd(NAME_WIDTH)}${value}\n`);
+}
+
+const NAME_WIDTH = 32;
 
 interface Built {
   readonly account: Account;
@@ -147,7 +138,7 @@ interface Opened {
 }
 
 /** From nothing to the first answer, by lanes of a process that has never seen the account. */
-async function open(log: EventLog, fold: LaneFold<Account>, stream: string): Promise<Opened> {
+async function open(log: EventLog, stream: string): Promise<Opened> {
   let read = 0;
   const counted: EventLog = {
     ...log,
@@ -166,7 +157,7 @@ async function open(log: EventLog, fold: LaneFold<Account>, stream: string): Pro
   let wake = (): void => undefined;
   const lanes = createLanes<Account>({
     log: counted,
-    fold,
+    fold: ACCOUNT_FOLD,
     singleWriter: false,
     onFatal: (error) => {
       throw error;
@@ -202,18 +193,18 @@ async function open(log: EventLog, fold: LaneFold<Account>, stream: string): Pro
 async function openRepeatedly(log: EventLog, stream: string): Promise<string> {
   const opened: Opened[] = [];
   for (let i = 0; i < OPENS; i += 1) {
-    const one = await open(log, ACCOUNT_FOLD, stream);
+    const one = await open(log, stream);
     await one.lanes.close(0);
     opened.push(one);
   }
   const times = opened.map((one) => one.ms).toSorted((a, b) => a - b);
   const cpu = opened.map((one) => one.cpuMs).toSorted((a, b) => a - b);
-  return `${ms(quantile(times, 0.5))} (best ${ms(quantile(times, 0))}, worst ${ms(quantile(times, 1))} of ${OPENS}), ${ms(quantile(cpu, 0.5))} of them CPU, ${opened[0]?.read} events read`;
+  return `${ms(quantile(times, 0.5))} (best ${ms(quantile(times, 0))}, worst ${ms(quantile(times, 1))} of ${OPENS}), ${ms(quantile(cpu, 0.5))} CPU, ${opened[0]?.read} events read`;
 }
 
 /** One pair after the other; the account has points enough and is in memory. */
 async function pairs(log: EventLog, stream: string, workload: Workload): Promise<string> {
-  const { lanes } = await open(log, ACCOUNT_FOLD, stream);
+  const { lanes } = await open(log, stream);
   const times: number[] = [];
   await workload.recharge(lanes, stream, PAIRS * 100);
   for (let pair = 0; pair < PAIRS; pair += 1) {

@@ -144,8 +144,15 @@ export function createWorkload(sources: PriceSources): Workload {
   };
 }
 
+const NOTHING = { command: null, hold: null, source: null, order: null };
+
 function decided(command: AccountCommand, account: Account) {
-  const decision = decide(command, account);
+  let decision = decide(command, account);
+  // Ids that a snapshot has left out are looked up elsewhere; these have never been used before.
+  if (decision.outcome === 'recall') {
+    const recalled = { ...NOTHING, appliedRevision: account.revision };
+    decision = decide({ ...command, context: { ...command.context, recalled } }, account);
+  }
   if (decision.outcome !== 'accepted')
     throw new Error(`${command.kind}: ${JSON.stringify(decision)}`);
   const cause = { ...CAUSE, commandName: command.kind };
