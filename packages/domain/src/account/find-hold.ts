@@ -44,7 +44,10 @@ function findForgotten(reference: HoldReference, draft: Draft): FoundHold {
   } as const;
   const madeMs =
     'holdId' in reference ? uuidV7Time(reference.holdId) : recordIdTime(reference.recordId);
-  if (!mayBeForgotten(draft.account.memory, madeMs)) return unknown;
+  const { memory } = draft.account;
+  // An id that carries no time may be of any age.
+  if (madeMs === null ? memory.forgottenThrough < 0 : !mayBeForgotten(memory, madeMs))
+    return unknown;
   if (madeMs !== null && madeMs < draft.context.receivedMs - ID_MAX_AGE_MS) return unknown;
   const recalled = recall(draft);
   if (recalled === null) return { state: 'undecided', verdict: { outcome: 'recall' } };

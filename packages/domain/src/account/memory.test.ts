@@ -175,6 +175,13 @@ describe('an id that may be forgotten', () => {
     });
   });
 
+  it('a hold id without a time is always looked up', () => {
+    const { book } = given();
+    const id = '019b76da-a800-5000-8000-000000000001';
+    expect(cancel(book, id)).toEqual({ outcome: 'recall' });
+    expect(cancel(openBook(), id).outcome).toBe('accepted');
+  });
+
   it('young ids need no look-up', () => {
     const { book } = given();
     expect(confirm(book, uuidAt(book.nowMs))).toMatchObject({
