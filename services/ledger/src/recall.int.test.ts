@@ -1,6 +1,8 @@
 import type { Success } from '@points/contracts/ledger-replies';
 import type { Endpoint } from '@points/contracts/ledger-requests';
+import { accountSnapshotStream, accountStream } from '@points/contracts/streams';
 import type { StoredEvent } from '@points/event-store/event-log';
+import { SNAPSHOT_TYPE } from '@points/event-store/snapshot-event';
 import { DAY_MS, HOUR_MS } from '@points/domain/time';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Ledger } from './start.ts';
@@ -343,6 +345,60 @@ describe('what an account has forgotten', () => {
     expect(await refund(world.newId())).toMatchObject({ error: { code: 'hold_not_found' } });
     const [recharged] = await world.events(account_id);
     expect(await refund(recharged?.id ?? '')).toMatchObject({ error: { code: 'hold_not_found' } });
+  });
+});
+
+describe('what a snapshot has left out', () => {
+  /** More than a snapshot keeps. */
+  const SOURCES = 520;
+
+  it('a recharge is recalled: repeated, refused for another payload, taken back once', async () => {
+    const account_id = await accountWith(100);
+    await Promise.all(
+      Array.from({ length: SOURCES }, (_, i) => {
+        // Ids younger than all that is forgotten: nothing has to be recalled for them.
+        clock.nowMs += 1;
+        return world.ok('admin', 'cmd.reward', { account_id, source_ref: `r${i}`, points: 1 });
+      }),
+    );
+    const snapshot = accountSnapshotStream(accountStream(account_id));
+    await expect
+      .poll(() => world.log.readLast(snapshot), { timeout: 20_000 })
+      .toMatchObject({ type: SNAPSHOT_TYPE });
+    await ledger.stop();
+    ledger = await startLedger();
+    const reverse = () =>
+      world.ask('admin', 'cmd.reverse_recharge', {
+        account_id,
+        source_ref: 'first',
+        reason: 'x',
+        operator: 'ann',
+      });
+    const added = await newEvents(account_id, async () => {
+      expect(await recharge(account_id, 100, 'first')).toMatchObject({ duplicate: true });
+      expect(
+        await world.ask('admin', 'cmd.recharge', {
+          account_id,
+          source: 'admin',
+          source_ref: 'first',
+          points: 99,
+        }),
+      ).toMatchObject({ error: { code: 'source_ref_reused' } });
+    });
+    expect(added).toEqual([]);
+    expect(await recharge(account_id, 5, 'new')).toMatchObject({ duplicate: false });
+    const reversed = await reverse();
+    expect(reversed).toMatchObject({
+      ok: true,
+      duplicate: false,
+      result: { source_ref: 'first', points: 100, expired_not_owed: 0, debt_added: 0 },
+    });
+    expect(await reverse()).toMatchObject({ duplicate: true });
+    expect(await recharge(account_id, 100, 'first')).toMatchObject({ duplicate: true });
+    expect((await world.events(account_id)).slice(-2).map(({ type }) => type)).toEqual([
+      'PointsRecharged',
+      'RechargeReversed',
+    ]);
   });
 });
 
