@@ -7,6 +7,7 @@ import type { TestDatabase } from './testing/test-database.ts';
 
 const TABLES = [
   'ai_models',
+  'membership_prices',
   'memberships',
   'point_batches',
   'point_commands',
@@ -14,6 +15,7 @@ const TABLES = [
   'point_sources',
   'point_tombstones',
   'point_transactions',
+  'points_packages',
   'projection_checkpoints',
   'schema_migrations',
   'user_points',
@@ -73,7 +75,7 @@ describe('migrate', () => {
     });
     expect(
       await database.query('select count(*)::int as done from read.schema_migrations'),
-    ).toEqual([{ done: 3 }]);
+    ).toEqual([{ done: 4 }]);
   });
 
   it('is done once by sessions that have looked for the schema while there was none', async () => {

@@ -17,6 +17,8 @@ export interface ReadTables {
   point_commands: PointCommandsTable;
   memberships: MembershipsTable;
   ai_models: AiModelsTable;
+  points_packages: PointsPackagesTable;
+  membership_prices: MembershipPricesTable;
   projection_checkpoints: ProjectionCheckpointsTable;
 }
 
@@ -217,6 +219,43 @@ export interface AiModelsTable {
   /** Revision of the last applied event of `aiModel-<model_id>`. */
   ledger_version: number;
   deleted_at: NullableTime;
+}
+
+/** Packages of points that can be bought. Money is integer fen. */
+export interface PointsPackagesTable {
+  price_id: string;
+  /** Log position at which it was listed. */
+  id: bigint;
+  name: string;
+  points: number;
+  bonus: number;
+  price_fen: number;
+  /** null = the points never expire. */
+  validity_days: number | null;
+  /** On offer. */
+  is_active: boolean;
+  sort_order: number;
+  /** Revision, in `priceList-credits`, of the last event about it. */
+  ledger_version: number;
+  /** No longer on offer, for good. */
+  retired_at: NullableTime;
+}
+
+/** Memberships that can be bought; one price for each type that is not retired. */
+export interface MembershipPricesTable {
+  price_id: string;
+  id: bigint;
+  name: string;
+  membership_type: string;
+  duration_days: number;
+  price_fen: number;
+  original_price_fen: number | null;
+  features: Json<readonly string[]>;
+  is_active: boolean;
+  sort_order: number;
+  /** Revision, in `priceList-membership`, of the last event about it. */
+  ledger_version: number;
+  retired_at: NullableTime;
 }
 
 export interface ProjectionCheckpointsTable {

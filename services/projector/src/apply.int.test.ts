@@ -63,6 +63,44 @@ describe('applyBatch', () => {
     expect(Object.values(await world.database.dump()).flat().length).toBeGreaterThan(100);
   });
 
+  it('writes price lists, in as many batches as they come', async () => {
+    const { writer } = world;
+    const any = { price_fen: 990, sort_order: 1, is_active: true, name: '月会员' };
+    await writer.price({
+      type: 'PriceListed',
+      data: { ...any, kind: 'credits', price_id: 'c', points: 9, bonus: 0, validity_days: null },
+    });
+    await writer.price({
+      type: 'PriceListed',
+      data: {
+        ...any,
+        kind: 'membership',
+        price_id: 'm',
+        membership_type: 'monthly',
+        duration_days: 30,
+        original_price_fen: null,
+        features: ['一', '二'],
+      },
+    });
+    const retired = { kind: 'membership', price_id: 'm' } as const;
+    await writer.price({ type: 'PriceRetired', data: retired });
+    const { events } = await batchOfAll();
+    const target = { db: session.db, announce: false };
+    let checkpoint: Awaited<ReturnType<typeof readCheckpoint>> = null;
+    for (const event of events) {
+      const batch = { events: [event], position: event.position };
+      checkpoint = await applyBatch(target, checkpoint, batch);
+    }
+    const packages = session.db.selectFrom('points_packages').selectAll();
+    expect(await packages.execute()).toMatchObject([
+      { price_id: 'c', id: events[0]?.position, points: 9, validity_days: null, retired_at: null },
+    ]);
+    const memberships = session.db.selectFrom('membership_prices').selectAll();
+    expect(await memberships.execute()).toMatchObject([
+      { price_id: 'm', features: ['一', '二'], is_active: false, retired_at: expect.any(Date) },
+    ]);
+  });
+
   it('refuses to go on from a checkpoint that is not there any more, and writes nothing', async () => {
     await world.live(5);
     const { events } = await batchOfAll();

@@ -1,5 +1,4 @@
 import type { LedgerEvent } from '@points/contracts/stored-events';
-import type { PriceListEventType } from '@points/domain/price-list/events';
 import type { ConfigLoadedEvent } from '@points/domain/pricing/config';
 import type {
   AccountData,
@@ -13,6 +12,7 @@ import { holds } from './projections/holds.ts';
 import { memberships } from './projections/memberships.ts';
 import { models } from './projections/models.ts';
 import type { ModelData, ModelPlace } from './projections/models.ts';
+import { projectPrice } from './projections/prices.ts';
 import { sources } from './projections/sources.ts';
 import { tombstones } from './projections/tombstones.ts';
 import { transactions } from './projections/transactions.ts';
@@ -34,12 +34,6 @@ const ACCOUNT_PROJECTIONS: readonly AccountProjection[] = [
 /** No table shows what operations cost: the events are read only so that their positions are announced. */
 const CONFIG_PROJECTION: { readonly [Type in ConfigLoadedEvent['type']]: () => void } = {
   ConfigLoaded: ignored,
-};
-
-const PRICE_LIST_PROJECTION: { readonly [Type in PriceListEventType]: () => void } = {
-  PriceListed: ignored,
-  PriceChanged: ignored,
-  PriceRetired: ignored,
 };
 
 /** An event of the log, decoded, at its place. */
@@ -73,7 +67,11 @@ export function project(set: WorkingSet, placed: PlacedEvent): void {
       return;
     }
     case 'priceList':
-      PRICE_LIST_PROJECTION[ledgerEvent.event.type]();
+      projectPrice(set, ledgerEvent.event, {
+        position,
+        revision,
+        occurredAt: ledgerEvent.context.occurred_at,
+      });
       return;
     case 'pricingConfig':
       CONFIG_PROJECTION[ledgerEvent.event.type]();

@@ -5,6 +5,7 @@ import type {
   RechargeSource,
 } from '@points/domain/account/events';
 import type { TransactionType } from '@points/read-model/tables';
+import { MEMBERSHIP_PRICES, PACKAGES } from './price-rows.ts';
 
 /** A time as an event has it (ISO-8601 UTC) or as PostgreSQL gave it back. */
 export type Time = string | Date;
@@ -364,4 +365,6 @@ export const ALL_TABLES = [
   COMMANDS,
   MEMBERSHIPS,
   MODELS,
+  PACKAGES,
+  MEMBERSHIP_PRICES,
 ] as const;

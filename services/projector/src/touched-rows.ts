@@ -11,6 +11,7 @@ import {
   TRANSACTIONS,
 } from './rows.ts';
 import type { TableSpec } from './rows.ts';
+import { MEMBERSHIP_PRICES, PACKAGES } from './price-rows.ts';
 import { createTouched } from './touched.ts';
 import { batchKey, createWorkingSet, holdKey, membershipKey, sourceKey } from './working-set.ts';
 import type { WorkingSet } from './working-set.ts';
@@ -34,6 +35,10 @@ export async function loadTouched(
   for (const { ledgerEvent } of placed) touched.add(ledgerEvent);
   for (const row of await read(ACCOUNTS, touched.accounts())) set.accounts.load(row.user_id, row);
   for (const row of await read(MODELS, touched.models())) set.models.load(row.model_id, row);
+  for (const row of await read(PACKAGES, touched.prices('credits')))
+    set.packages.load(row.price_id, row);
+  for (const row of await read(MEMBERSHIP_PRICES, touched.prices('membership')))
+    set.membershipPrices.load(row.price_id, row);
   for (const row of await read(HOLDS, touched.holds())) {
     set.holds.load(holdKey(row.user_id, row.hold_id), row);
     touched.foundHold(row);
@@ -65,4 +70,6 @@ export async function saveChanged(write: WriteRows, set: WorkingSet): Promise<vo
   await write(COMMANDS, set.commands);
   await write(MEMBERSHIPS, set.memberships.changed());
   await write(MODELS, set.models.changed());
+  await write(PACKAGES, set.packages.changed());
+  await write(MEMBERSHIP_PRICES, set.membershipPrices.changed());
 }

@@ -1,5 +1,6 @@
 import type { LedgerEvent } from '@points/contracts/stored-events';
 import type { DebtRepayment, GraceBatch } from '@points/domain/account/events';
+import type { PriceKind } from '@points/domain/price-list/events';
 import { returnedTo } from './projections/batches.ts';
 import { repaidHolds } from './projections/holds.ts';
 import type { BatchRow, HoldRow } from './rows.ts';
@@ -9,6 +10,7 @@ import { batchKey } from './working-set.ts';
 export function createTouched() {
   const accounts = new Set<string>();
   const models = new Set<string>();
+  const prices = { credits: new Set<string>(), membership: new Set<string>() };
   const members = new Set<string>();
   const holds = createKeys();
   const batches = createKeys();
@@ -107,6 +109,8 @@ export function createTouched() {
     add(ledgerEvent: LedgerEvent): void {
       if (ledgerEvent.category === 'account') addAccountEvent(ledgerEvent);
       if (ledgerEvent.category === 'aiModel') models.add(ledgerEvent.modelId);
+      if (ledgerEvent.category === 'priceList')
+        prices[ledgerEvent.kind].add(ledgerEvent.event.data.price_id);
     },
     /** What settles an open hold releases its pins. */
     foundHold({ user_id, status, allocations }: HoldRow): void {
@@ -119,6 +123,7 @@ export function createTouched() {
     },
     accounts: () => [...accounts].map((id) => [id]),
     models: () => [...models].map((id) => [id]),
+    prices: (kind: PriceKind) => [...prices[kind]].map((id) => [id]),
     holds: holds.all,
     /** Complete when every hold was found. */
     batches: batches.all,

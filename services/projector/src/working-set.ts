@@ -1,3 +1,4 @@
+import type { MembershipPriceRow, PackageRow } from './price-rows.ts';
 import type {
   AccountRow,
   BatchRow,
@@ -24,6 +25,9 @@ export interface WorkingSet {
   readonly memberships: Rows<MembershipRow>;
   /** By model id. */
   readonly models: Rows<ModelRow>;
+  /** Both by price id. */
+  readonly packages: Rows<PackageRow>;
+  readonly membershipPrices: Rows<MembershipPriceRow>;
   readonly tombstones: TombstoneRow[];
   readonly transactions: TransactionRow[];
   readonly commands: CommandRow[];
@@ -54,6 +58,8 @@ export function createWorkingSet(): WorkingSet {
     sources: createRows('source'),
     memberships: createRows('membership'),
     models: createRows('model'),
+    packages: createRows('package'),
+    membershipPrices: createRows('membership price'),
     tombstones: [],
     transactions: [],
     commands: [],

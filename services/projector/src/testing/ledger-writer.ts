@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
 import { encodeMetadata } from '@points/contracts/stored-events';
-import { accountStream, aiModelStream, PRICING_CONFIG_STREAM } from '@points/contracts/streams';
+import {
+  accountStream,
+  aiModelStream,
+  PRICING_CONFIG_STREAM,
+  priceListStream,
+} from '@points/contracts/streams';
 import type { AccountEvent, EventContext } from '@points/domain/account/events';
 import type { ModelEvent } from '@points/domain/catalog/events';
+import type { PriceListEvent } from '@points/domain/price-list/events';
 import type { ConfigLoadedEvent } from '@points/domain/pricing/config';
 import { openBook, START_MS, uuidAt } from '@points/domain/testing/book';
 import type { Book } from '@points/domain/testing/book';
@@ -14,6 +20,7 @@ export interface LedgerWriter {
   /** The account's book; what is done in it is appended by `flush`. */
   book(accountId: string): Book;
   model(event: ModelEvent): Promise<void>;
+  price(event: PriceListEvent): Promise<void>;
   config(event: ConfigLoadedEvent): Promise<void>;
   /** Appends what the books have not appended yet. */
   flush(): Promise<void>;
@@ -24,7 +31,7 @@ export interface LedgerWriter {
 /** As the ledger's appends. */
 const APPEND_EVENTS = 100;
 
-type AnyEvent = AccountEvent | ModelEvent | ConfigLoadedEvent;
+type AnyEvent = AccountEvent | ModelEvent | PriceListEvent | ConfigLoadedEvent;
 
 export function createLedgerWriter(eventLog: EventLog): LedgerWriter {
   const books = new Map<string, { book: Book; appended: number }>();
@@ -62,6 +69,7 @@ export function createLedgerWriter(eventLog: EventLog): LedgerWriter {
       return book;
     },
     model: (event) => appendNext(aiModelStream(event.data.model_id), event),
+    price: (event) => appendNext(priceListStream(event.data.kind), event),
     config: (event) => appendNext(PRICING_CONFIG_STREAM, event),
     async flush() {
       for (const [accountId, entry] of books) {

@@ -18,6 +18,8 @@ const TABLES = {
   muey_point_record: 'user_id, id',
   credit_transactions: 'id',
   points_consumption_log: 'id',
+  points_packages: 'price_id',
+  membership_prices: 'price_id',
 };
 
 export interface ReadDatabase extends TestDatabase {
