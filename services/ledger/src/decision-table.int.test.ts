@@ -250,6 +250,22 @@ describe('what an admin or a late confirm leaves behind', () => {
     });
   });
 
+  it('a late confirm of more than is available is refused with the numbers, and nothing is charged', async () => {
+    const { account_id = '', hold_id } = cells.get('expired/hold') ?? {};
+    const before = await world.events(account_id);
+    const confirm = { account_id, hold_id, actual_amount: 5 };
+    expect(await world.ask('ai-demo', 'cmd.confirm', confirm)).toMatchObject({
+      error: {
+        code: 'hold_expired',
+        number: 1001006,
+        status: 410,
+        retryable: false,
+        details: { required: 5, available: 4 },
+      },
+    });
+    expect(await world.events(account_id)).toEqual(before);
+  });
+
   it('the failed one says that it was canceled, and nothing is charged', async () => {
     const { account_id, hold_id } = cells.get('charged and refunded as failed/confirm') ?? {};
     expect(await world.ok('ai-demo', 'qry.hold', { account_id, hold_id })).toMatchObject({

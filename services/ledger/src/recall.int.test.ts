@@ -4,7 +4,9 @@ import { accountSnapshotStream, accountStream } from '@points/contracts/streams'
 import type { StoredEvent } from '@points/event-store/event-log';
 import { SNAPSHOT_TYPE } from '@points/event-store/snapshot-event';
 import { DAY_MS, HOUR_MS } from '@points/domain/time';
+import { openDatabase } from '@points/read-model/database';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { ReadTablesError, recallTables } from './recall-tables.ts';
 import type { Ledger } from './start.ts';
 import { type World, startWorld } from './testing/ledger-under-test.ts';
 import { type ReadSide, startReadSide } from './testing/read-side.ts';
@@ -336,6 +338,15 @@ describe('what an account has forgotten', () => {
     clock.nowMs += 1;
     await world.ok('ai-demo', 'cmd.consume', { account_id, amount: 1 });
     readSide.startProjector();
+  });
+
+  it('cannot be looked up in a database that is away', async () => {
+    const url = 'postgres://nobody@127.0.0.1:1/nothing';
+    const db = openDatabase({ url, applicationName: 'recall-test', poolSize: 1 });
+    const tables = recallTables(db);
+    await expect(tables.places({ accountId: 'a' })).rejects.toThrow(ReadTablesError);
+    await expect(tables.origins('a', ['b'])).rejects.toThrow(ReadTablesError);
+    await db.destroy();
   });
 
   it('is refused when it names a transaction that is none', async () => {
