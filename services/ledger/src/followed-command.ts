@@ -64,6 +64,8 @@ async function changeInTurn(
   if (idTime === 'too_old') return refused('command_too_old');
   let fresh = false;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    // Of the very state that is decided on: while the store is asked, the followed one moves on.
+    const decidedOn = command.revision();
     const decision = command.decide();
     if (decision.outcome === 'duplicate') {
       const past = await command.resultAt(decision.answer.revision);
@@ -72,7 +74,7 @@ async function changeInTurn(
     if (decision.outcome === 'refused' && fresh)
       return refused(decision.refusal.code, decision.refusal.details);
     if (decision.outcome === 'accepted') {
-      const appended = await append(command, decision.event, caller, deps);
+      const appended = await append(command, decision.event, decidedOn, caller, deps);
       if (appended.outcome === 'appended') {
         await deps.prices.refresh();
         const written = await command.resultAt(appended.revision);
@@ -88,12 +90,12 @@ async function changeInTurn(
 async function append(
   command: FollowedCommand,
   event: { readonly type: LedgerEventType; readonly data: object },
+  known: number,
   caller: Caller,
   deps: LedgerDeps,
 ): Promise<AppendResult> {
   const { stream, commandId } = command;
   const last = await deps.log.readLast(stream);
-  const known = command.revision();
   if ((last?.revision ?? -1) !== known) return { outcome: 'conflict' };
   const metadata = encodeMetadata({
     eventType: event.type,
