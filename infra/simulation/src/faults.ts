@@ -26,6 +26,7 @@ const RATES = {
   'old facts expire': 0.0005,
   'ids of facts forgotten': 0.0005,
   'last facts lost': 0.0005,
+  'read tables away': 0.05,
   'clock apart': 0.002,
   'snapshot gone': 0.1,
   'snapshot old': 0.1,

@@ -7,7 +7,7 @@ import { checkClock } from '@points/ledger/clock-check';
 import { createEndpoints } from '@points/ledger/endpoints';
 import { type LedgerDeps, createTurn } from '@points/ledger/ledger-deps';
 import { followPrices } from '@points/ledger/price-sources';
-import { type RecallTables, ReadTablesError } from '@points/ledger/recall-tables';
+import type { RecallTables } from '@points/ledger/recall-tables';
 import { expireAccount } from '@points/ledger/sweeper';
 import { createLog } from '@points/runtime/log';
 import type { NatsAnswer, NatsRequest } from '@points/runtime/nats-service';
@@ -17,7 +17,7 @@ import type { Store } from './store.ts';
 /** Clients that may do everything. */
 export const ADMIN = 'admin';
 /** Few, so that accounts forget while they live. */
-const REMEMBERED_IDS = 10_000;
+const REMEMBERED_IDS = 6;
 const SNAPSHOT_EVERY_EVENTS = 5;
 /** How long after its expiry a hold is overdue. */
 export const HOLD_GRACE_MS = 2_000;
@@ -30,10 +30,6 @@ const FOLD: LaneFold<Account> = {
     ? {}
     : { snapshots: { ...ACCOUNT_FOLD.snapshots, everyEvents: SNAPSHOT_EVERY_EVENTS } }),
 };
-
-/** What is forgotten here stays undecided: `store_unavailable`. */
-const away = (): Promise<never> => Promise.reject(new ReadTablesError('no tables to recall from'));
-const NO_TABLES: RecallTables = { places: away, origins: away };
 
 /** One replica of the ledger in one of its lives: the service's own code between a simulated store and network. */
 export interface Ledger {
@@ -48,6 +44,7 @@ export function startLedger(deps: {
   readonly store: Store;
   /** See `CommandContext.watermarkMs`. */
   readonly watermarkMs: () => number | null;
+  readonly recallTables: RecallTables;
   readonly cachedAccounts: number;
   /** What must never happen. */
   readonly onFatal: (error: unknown) => void;
@@ -68,7 +65,7 @@ export function startLedger(deps: {
       timers,
     }),
     prices: followPrices({ log, logger, timers }),
-    recallTables: NO_TABLES,
+    recallTables: deps.recallTables,
     clock,
     timers,
     logger,

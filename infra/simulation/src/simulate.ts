@@ -9,6 +9,7 @@ import { type Reply, createNetwork, nameOf } from './network.ts';
 import { changePrices } from './prices.ts';
 import { type Process, createProcess } from './process.ts';
 import { startProjector } from './projector.ts';
+import { connectRecall } from './recall.ts';
 import { createFacts, startRelay, troubleFacts } from './relay.ts';
 import { createScheduler, settled } from './scheduler.ts';
 import { createStore } from './store.ts';
@@ -112,11 +113,13 @@ function createWorld(scheduler: ReturnType<typeof createScheduler>, note: (line:
   const clients: Clients = startClients({ scheduler, network, onGivenUp: () => undefined });
 
   function startLedgerNamed(name: string): void {
+    const process = createProcess(scheduler, name, () => skews.get(name) ?? 0);
     ledgers.set(
       name,
       startLedger({
-        process: createProcess(scheduler, name, () => skews.get(name) ?? 0),
+        process,
         store,
+        recallTables: connectRecall(process, tables, faults),
         watermarkMs: () => (watermarkKnown ? (network.oldestQueuedMs() ?? scheduler.now()) : null),
         // With room for one of the accounts, lanes are opened anew all the time.
         cachedAccounts: random.pick([1, 10]),
