@@ -38,7 +38,10 @@ export function createAnswers(journal: Journal): Answers {
     const first = acknowledged.get(commandId);
     // Two replicas that decide the same at the same millisecond write the same event, and both are told that it is there.
     if (first === undefined) acknowledged.set(commandId, { call, reply });
-    else assert.deepEqual(stable(reply), stable(first.reply), 'another answer to the same command');
+    else {
+      assert.deepEqual(call, first.call, 'other content was answered under the same command id');
+      assert.deepEqual(stable(reply), stable(first.reply), 'another answer to the same command');
+    }
     assert(place !== undefined || reply.duplicate, 'answered before it was durable');
     const answeredBy = events[reply.account_revision ?? -1];
     assert(answeredBy !== undefined, 'an answer from a revision that is not in the log');

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { proveItCanFail } from './mutate.ts';
 import { type Story, ViolationError, simulate } from './simulate.ts';
 
 const { values } = parseArgs({
@@ -7,26 +8,29 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1' },
     steps: { type: 'string', default: '2000' },
     verbose: { type: 'boolean', default: false },
+    mutations: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 });
-const first = Number(values.seed);
-const steps = Number(values.steps);
-const stories: Story[] = [];
-try {
-  for (let seed = first; seed < first + Number(values.seeds); seed += 1) {
-    const story = await simulate({
-      seed,
-      steps,
-      ...(values.verbose ? { onTrace: (line: string) => console.log(line) } : {}),
-    });
-    stories.push(story);
+if (values.mutations) process.exitCode = proveItCanFail({ only: values.only }) ? 0 : 1;
+else await runSeeds();
+
+async function runSeeds(): Promise<void> {
+  const first = Number(values.seed);
+  const steps = Number(values.steps);
+  const stories: Story[] = [];
+  try {
+    for (let seed = first; seed < first + Number(values.seeds); seed += 1) {
+      const onTrace = (line: string): void => console.log(line);
+      stories.push(await simulate({ seed, steps, ...(values.verbose ? { onTrace } : {}) }));
+    }
+    console.log(summarize(stories));
+  } catch (error) {
+    if (!(error instanceof ViolationError)) throw error;
+    console.error(error.message);
+    console.error(error.cause);
+    process.exitCode = 1;
   }
-  console.log(summarize(stories));
-} catch (error) {
-  if (!(error instanceof ViolationError)) throw error;
-  console.error(error.message);
-  console.error(error.cause);
-  process.exitCode = 1;
 }
 
 function summarize(all: readonly Story[]): string {

@@ -27,6 +27,8 @@ export interface Network {
   request(call: Call): Promise<Reply | null>;
   /** Puts a settlement into the durable queue; it is delivered until it has been answered. */
   enqueue(call: Call): void;
+  /** Settlements that were not answered yet, with the time they were stored. */
+  queued(): Iterable<readonly [Call, number]>;
   /** Sending time of the oldest message that was not answered yet, or null when there is none. */
   oldestQueuedMs(): number | null;
 }
@@ -116,6 +118,7 @@ export function createNetwork(deps: {
       queue.set(call, scheduler.now());
       work(call);
     },
+    queued: () => queue.entries(),
     oldestQueuedMs: () => (queue.size === 0 ? null : Math.min(...queue.values())),
   };
 }

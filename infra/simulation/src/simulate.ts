@@ -1,10 +1,11 @@
 import { strict as assert } from 'node:assert';
+import type { StoredEvent } from '@points/event-store/event-log';
 import { type Answers, createAnswers } from './answers.ts';
 import { checkFacts, checkTables } from './check-tables.ts';
 import { type Clients, startClients } from './clients.ts';
 import { type Fault, createFaults } from './faults.ts';
 import { createJournal } from './journal.ts';
-import { type Ledger, startLedger } from './ledger.ts';
+import { HOLD_GRACE_MS, type Ledger, startLedger } from './ledger.ts';
 import { type Reply, createNetwork, nameOf } from './network.ts';
 import { changePrices } from './prices.ts';
 import { type Process, createProcess } from './process.ts';
@@ -171,9 +172,28 @@ function createWorld(scheduler: ReturnType<typeof createScheduler>, note: (line:
     if (faults.strikes('time leaps')) scheduler.leap(random.integer(LEAP_MIN_MS, LEAP_MAX_MS));
   }
 
+  /** A settlement that was stored in time wins over the sweeper, however long it waits. */
+  function checkExpiry({ type, data }: StoredEvent): void {
+    if (type !== 'HoldCanceled' || data['reason'] !== 'expired') return;
+    for (const [call, storedMs] of network.queued()) {
+      if (call.body['hold_id'] !== data['hold_id']) continue;
+      const outcome = journal
+        .account(call.body.account_id)
+        .auditor.books.done.get(String(data['hold_id']));
+      const placed = outcome?.status === 'canceled' ? outcome.placed : null;
+      const overdueMs = Date.parse(placed?.expires_at ?? '') + HOLD_GRACE_MS;
+      assert(storedMs >= overdueMs, 'a hold expired although its settlement waits');
+    }
+  }
+
   async function step(): Promise<boolean> {
     const more = await scheduler.step();
-    for (const stored of await store.news()) guarded(() => journal.record(stored));
+    for (const stored of await store.news()) {
+      guarded(() => {
+        journal.record(stored);
+        checkExpiry(stored);
+      });
+    }
     if (violation !== null) throw violation.error;
     return more;
   }
