@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { simulate } from './simulate.ts';
 
-/** As many seeds as a minute allows on a slow machine; `npm run sim` runs more and longer ones. */
+/** As many as half a minute allows on a slow machine; `npm run sim` runs more and longer ones. */
 const SEEDS = 200;
-const STEPS = 800;
+const STEPS = 1_000;
 /** Seeds in one test, so that a failure shows early. */
 const GROUP = 20;
 
