@@ -49,6 +49,8 @@ export interface AuditedBatch {
   readonly expiresAt: string | null;
   /** What it came with, also over grace batches; null = an adjustment. */
   readonly sourceRef: string | null;
+  /** The batch that a grace batch continues. */
+  readonly originId: string | null;
   /** Sorts batches in spend order: by expiry (never last), paid after the others, by age, by id. */
   readonly spendKey: string;
   remaining: number;
@@ -120,13 +122,15 @@ export function openBooks(): Books {
 
 export function addBatch(
   books: Books,
-  batch: Pick<AuditedBatch, 'id' | 'kind' | 'points' | 'createdAt' | 'expiresAt' | 'sourceRef'>,
+  batch: Pick<AuditedBatch, 'id' | 'kind' | 'points' | 'createdAt' | 'expiresAt' | 'sourceRef'> &
+    Partial<Pick<AuditedBatch, 'originId'>>,
 ): AuditedBatch {
   const { id, kind, points, createdAt, expiresAt } = batch;
   assert(!books.batches.has(id), `batch ${id} twice`);
   assert(Number.isSafeInteger(points) && points > 0, `batch ${id} of ${points}`);
   assert(expiresAt === null || expiresAt > createdAt, 'a batch that is due at once');
   const added: AuditedBatch = {
+    originId: null,
     ...batch,
     spendKey: [expiresAt ?? '~', kind === 'paid' ? 1 : 0, createdAt, id].join(' '),
     remaining: points,

@@ -163,6 +163,7 @@ export function addGrace(books: Books, grace: GraceBatch, now: string): AuditedB
   return addBatch(books, {
     id: grace.batch_id,
     kind: 'grace',
+    originId: grace.origin_batch_id,
     points: grace.points,
     createdAt: now,
     expiresAt: grace.expires_at,

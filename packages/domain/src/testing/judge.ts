@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { type Account, freshAccount } from '../account/account.ts';
+import { type Account, type SettledHold, freshAccount } from '../account/account.ts';
+import { recallHold } from '../account/recall-hold.ts';
 import { decodeAccount, encodeAccount } from '../account/account-snapshot.ts';
 import { evolve } from '../account/evolve.ts';
 import { inSpendOrder, summarize } from '../account/batches.ts';
@@ -92,19 +93,36 @@ function judgeRecalled(
   judge(life, again, decision, seen);
 }
 
-function recall({ longMemory, account }: Life, command: AccountCommand): Recalled {
+function recall(life: Life, command: AccountCommand): Recalled {
+  const { longMemory, account } = life;
   const { commands, settledHolds, recordIds, sources, orders } = longMemory;
   const named = 'hold' in command ? command.hold : null;
   const holdId =
     named === null || 'holdId' in named ? named?.holdId : mapGet(recordIds, named.recordId);
+  const remembered = holdId === undefined ? undefined : mapGet(settledHolds, holdId);
+  const rebuilt = holdId === undefined ? null : rebuild(life, holdId);
+  if (remembered !== undefined) assert.deepEqual(rebuilt, remembered, 'a hold from the log');
   return {
     appliedRevision: account.revision,
     command: mapGet(commands, command.context.commandId) ?? null,
-    hold: (holdId === undefined ? undefined : mapGet(settledHolds, holdId)) ?? null,
+    hold: rebuilt,
     source: ('sourceRef' in command ? mapGet(sources, command.sourceRef) : undefined) ?? null,
     order:
       (command.kind === 'GrantMembership' ? mapGet(orders, command.orderNo) : undefined) ?? null,
   };
+}
+
+/** As the service does, from the events alone, however old the hold is. */
+function rebuild({ events, auditor }: Life, holdId: string): SettledHold | null {
+  const placed = events.map((event, revision) => ({ ...event, revision }));
+  return recallHold(holdId, placed, (batchId) => {
+    const batch = auditor.books.batches.get(batchId);
+    assert(batch, `unknown batch ${batchId}`);
+    const { kind, points, createdAt, expiresAt, sourceRef, originId } = batch;
+    const expiresMs = expiresAt === null ? null : Date.parse(expiresAt);
+    const createdMs = Date.parse(createdAt);
+    return { batchId, kind, points, createdMs, expiresMs, sourceRef, originBatchId: originId };
+  });
 }
 
 function judge(
