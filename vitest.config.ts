@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     passWithNoTests: false,
     // Tests with real servers mostly wait for them.
-    maxWorkers: 2,
+    maxWorkers: 4,
     projects: [
       {
         test: {
