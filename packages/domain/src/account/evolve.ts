@@ -129,7 +129,7 @@ function held(account: Account, data: PointsHeld, place: Place): Account {
     account.latestPrice !== null && samePrice(account.latestPrice, data.price)
       ? account.latestPrice
       : data.price;
-  const hold = openHoldOf({ ...data, price }, place.first, place.atMs);
+  const hold = openHoldOf(data, price, place.first, place.atMs);
   const after = books.close();
   return {
     ...after,

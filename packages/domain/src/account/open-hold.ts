@@ -1,17 +1,24 @@
 import { parseTime } from '../time.ts';
 import type { FirstAnswer, OpenHold } from './account.ts';
-import type { PointsHeld } from './events.ts';
+import type { HoldPrice, PointsHeld } from './events.ts';
 
-/** A hold as its event placed it. `first` is the answer of the command that the event belongs to. */
-export function openHoldOf(data: PointsHeld, first: FirstAnswer, atMs: number): OpenHold {
+/** A hold as its event placed it; `price` is the event's, or one that says the same. `first` is the answer of the command that the event belongs to. */
+export function openHoldOf(
+  data: PointsHeld,
+  price: HoldPrice,
+  first: FirstAnswer,
+  atMs: number,
+): OpenHold {
   return {
-    ...first,
+    // Named one by one: a spread here made this the dearest line of folding a long stream.
+    requestHash: first.requestHash,
+    revision: first.revision,
     holdId: data.hold_id,
     recordId: data.record_id,
     taskNo: data.task_no,
     amount: data.amount,
     pins: data.allocations,
-    price: data.price,
+    price,
     chargeMode: data.charge_mode,
     listPrice: data.list_price,
     overage: data.overage,

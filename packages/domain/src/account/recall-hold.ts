@@ -44,7 +44,7 @@ export function recallHold(
     const atMs = parseTime(context.occurred_at);
     const first = { requestHash: context.request_hash, revision: revision - context.index };
     if (event.type === 'PointsHeld' && event.data.hold_id === holdId) {
-      open = openHoldOf(event.data, first, atMs);
+      open = openHoldOf(event.data, event.data.price, first, atMs);
     } else if (event.type === 'HoldExtended' && event.data.hold_id === holdId) {
       open = { ...needed(open, holdId), expiresMs: parseTime(event.data.expires_at) };
     } else if (event.type === 'HoldConfirmed' && event.data.hold_id === holdId) {

@@ -275,7 +275,9 @@ function judgeDuplicate(life: Life, command: AccountCommand, revision: number): 
       case 'HoldConfirmed':
         return (
           command.kind === 'ConfirmHold' &&
-          isNamed(life, event.data.late_of ?? event.data.hold_id, command.hold)
+          // A late confirm goes by the expired hold, and by the number of the one that carries its charge.
+          (isNamed(life, event.data.hold_id, command.hold) ||
+            (event.data.late_of !== undefined && isNamed(life, event.data.late_of, command.hold)))
         );
       case 'HoldCanceled':
         return command.kind === 'CancelHold' && isNamed(life, event.data.hold_id, command.hold);
