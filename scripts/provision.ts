@@ -1,3 +1,4 @@
+import { JetStreamError } from '@points/runtime/jetstream';
 import { createLog } from '@points/runtime/log';
 import { connectNats, NatsRequestError } from '@points/runtime/nats';
 import { ProvisionError, provisionStreams } from '../infra/nats/provision.ts';
@@ -40,6 +41,7 @@ main(process.argv.slice(2), process.env)
   .catch((error: unknown) => {
     const isPlain =
       error instanceof ProvisionError ||
+      error instanceof JetStreamError ||
       error instanceof CommandLineError ||
       error instanceof NatsRequestError;
     const message =

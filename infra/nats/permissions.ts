@@ -98,7 +98,8 @@ export function permissionsOf({ name, role }: Client): Permissions {
         ],
         subscribe: [inbox],
       };
-    // A job that makes the streams what streams.ts says. It can neither read nor delete a message.
+    // A job that makes the streams what streams.ts says. It has no question for messages, but whoever may change
+    // a stream or a consumer can have messages dropped or sent elsewhere: its password is a key to all of them.
     case 'provision':
       return {
         publish: [

@@ -59,6 +59,13 @@ it('changes what has been set up otherwise', async () => {
   expect(await how()).toEqual(['unchanged', 'unchanged']);
 });
 
+it('does not call it a refusal when the link is lost', async () => {
+  const job = await as('provision');
+  const provisioning = provisionStreams(job).catch((error: unknown) => error);
+  await job.connection.close();
+  expect(await provisioning).toMatchObject({ name: 'JetStreamError', code: 'disconnected' });
+});
+
 it('says so when it may not', async () => {
   await expect(provisionStreams(await as('ai-demo'))).rejects.toThrow(ProvisionError);
   await expect(provisionStreams(await as('ai-demo'))).rejects.toThrow(

@@ -12,6 +12,12 @@ const OLDEST_SERVER = [2, 9, 0];
 /** Before it the server has known security faults. */
 const ADVISED_SERVER = [2, 12, 0];
 
+const NOT_ASKED: ReadonlySet<JetStreamError['code']> = new Set([
+  'not_connected',
+  'timeout',
+  'disconnected',
+]);
+
 /** Why the streams are not as they should be; `message` is a sentence for the operator. */
 export class ProvisionError extends Error {
   override name = 'ProvisionError';
@@ -27,7 +33,8 @@ export type Provisioned = {
 
 /**
  * Creates the streams and consumers of the system, or changes them to what streams.ts says; what
- * they hold stays. May run as often as one likes, also beside a running system. Throws ProvisionError.
+ * they hold stays. May run as often as one likes, also beside a running system. Throws ProvisionError when the server
+ * refused something, JetStreamError when it could not be asked.
  */
 export async function provisionStreams(
   nats: Nats,
@@ -48,7 +55,7 @@ export async function provisionStreams(
       done.push({ what, how: await setup.consumer(consumer) });
     }
   } catch (error) {
-    if (!(error instanceof JetStreamError)) throw error;
+    if (!(error instanceof JetStreamError) || NOT_ASKED.has(error.code)) throw error;
     throw new ProvisionError(`The streams of NATS could not be set up: ${error.message}.`, {
       cause: error,
     });

@@ -12,6 +12,7 @@ import type { ConsumerDefinition, StreamDefinition } from '@points/runtime/jetst
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+const KIB = 1_024;
 const MIB = 1_048_576;
 const DUPLICATE_WINDOW_MS = 2 * MINUTE_MS;
 
@@ -55,8 +56,11 @@ export const STREAMS: StreamDefinition[] = [
     retention: 'limits',
     maxAgeMs: 30 * DAY_MS,
     maxBytes: 128 * MIB,
-    // So that one client's nonsense cannot push out what another one has lost.
-    maxMessagesPerSubject: 10_000,
+    // So that one client's nonsense cannot push out what another one has lost: 250 letters of 26 KiB are 6.4 MiB for
+    // each client and verb and 12.7 MiB for each client, so ten clients may be full of the largest letters at once.
+    maxMessagesPerSubject: 250,
+    // A stored command (16 KiB), its headers once more as JSON (8 KiB), and what is said of it (less than 2 KiB).
+    maxMessageBytes: 26 * KIB,
     discard: 'old',
     duplicateWindowMs: DUPLICATE_WINDOW_MS,
   },
