@@ -30,7 +30,10 @@ export interface FollowerDeps extends FollowerSettings {
   readonly name: string;
   /** One of its holders is active, the others stand by. */
   readonly lock: readonly [number, number];
-  /** Makes the database ready; before the lock is asked for. */
+  /**
+   * Makes the database ready; with the lock, so that no version changes tables under another one that is active, and
+   * none that stood by goes on with tables that are newer than it knows.
+   */
   readonly prepare: (session: Session) => Promise<void>;
   /** Works until the signal is aborted, which it is when the session is lost; throws when it cannot go on. */
   readonly work: (
@@ -68,11 +71,11 @@ export function startFollower(deps: FollowerDeps): Follower {
     current = session;
     try {
       const signal = AbortSignal.any([stopping.signal, session.ended]);
-      await deps.prepare(session);
       while (!signal.aborted && !(await tryLock(session.db, deps.lock))) {
         standby();
         await pause(STANDBY_POLL_MS, signal, REAL_TIMERS);
       }
+      if (!signal.aborted) await deps.prepare(session);
       await deps.work(session, { backoff, timers: REAL_TIMERS, progress, signal });
       if (session.ended.aborted) throw new Error('the connection to PostgreSQL was lost');
     } finally {

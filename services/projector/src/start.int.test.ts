@@ -1,6 +1,9 @@
 import { consume, recharge } from '@points/domain/testing/book';
 import type { EventLog } from '@points/event-store/event-log';
+import { LOCKS } from '@points/read-model/coordination';
+import { openSession } from '@points/read-model/database';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { tryLock } from './checkpoint.ts';
 import { createWorld, eventually } from './testing/world.ts';
 import type { World } from './testing/world.ts';
 import type { Follower } from './follower.ts';
@@ -131,6 +134,20 @@ describe('exactly once', () => {
     await world.expectTablesAgree();
     expect(stateOf(second)).toBe('live');
     expect(await world.database.dump()).toEqual(await world.undisturbedDump());
+  });
+
+  it('when another version is active: it changes no table before it has the lock', async () => {
+    const other = await openSession({ url: world.database.url, applicationName: 'other' });
+    expect(await tryLock(other.db, LOCKS.active)).toBe(true);
+    const projector = await world.start();
+    await projector.firstReady;
+    expect(stateOf(projector)).toBe('standby');
+    const schemas = () => world.database.query(`select 1 from pg_namespace where nspname = 'read'`);
+    expect(await schemas()).toEqual([]);
+    await other.close();
+    await world.live(3);
+    await world.expectTablesAgree();
+    expect(await schemas()).toHaveLength(1);
   });
 
   it('when the subscription is cut again and again', async () => {

@@ -1,4 +1,4 @@
-import { decodeFact, encodeFact } from '@points/contracts/facts';
+import { decodeFact, encodeFact, NotAFactError } from '@points/contracts/facts';
 import type { Fact } from '@points/contracts/facts';
 import { EVENT_STREAM } from '@points/contracts/ledger-subjects';
 import { createJetStream, JetStreamError } from '@points/runtime/jetstream';
@@ -18,10 +18,24 @@ export function createJetStreamFactStream(nats: Nats): FactStream {
   return {
     async last() {
       const { sequence, message } = await orFactStreamError(() => jetStream.last(EVENT_STREAM));
-      return { sequence, fact: message === null ? null : decodeFact(message.data) };
+      return { sequence, fact: message === null ? null : decodeLast(message.data) };
     },
     publish: (facts, expectedSequence) => publish(jetStream, facts, expectedSequence),
   };
+}
+
+/** No relay has written it, and behind it nothing may be added: numbers would no longer be those of the events. */
+function decodeLast(data: Uint8Array): Fact {
+  try {
+    return decodeFact(data);
+  } catch (error) {
+    if (!(error instanceof NotAFactError)) throw error;
+    throw new NotAFactError(
+      `${EVENT_STREAM} holds a message that no relay has written (${error.message}): find who published it, ` +
+        'remove the stream and run "npm run provision"; the relay fills it again from the log',
+      { cause: error },
+    );
+  }
 }
 
 type Outcome = 'published' | 'moved' | FactStreamError;
