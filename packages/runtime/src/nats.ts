@@ -41,6 +41,8 @@ export type Nats = {
   inboxPrefix: string;
   /** false while the link is down: a request would only wait for its timeout. */
   isConnected: () => boolean;
+  /** How often the link was lost so far; tells of a cut that was over before anybody looked. */
+  disconnects: () => number;
   /** One question, one answer. Throws NatsRequestError. */
   request: (
     subject: string,
@@ -101,7 +103,11 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
     log,
   );
   let connected = true;
-  void followStatus(connection, log, (value) => (connected = value));
+  let disconnects = 0;
+  void followStatus(connection, log, (value) => {
+    connected = value;
+    if (!value) disconnects += 1;
+  });
   // The library's own promise never settles when it is closed while it is reconnecting.
   let closedByUs = (): void => {};
   const closing = new Promise<null>((resolve) => (closedByUs = () => resolve(null)));
@@ -111,6 +117,7 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
     connection,
     inboxPrefix,
     isConnected: () => connected,
+    disconnects: () => disconnects,
     request: (subject, data, { timeoutMs, headers }) => {
       if (!connected)
         return Promise.reject(

@@ -76,6 +76,23 @@ describe('bury', () => {
 });
 
 describe('commands that were delivered too often', () => {
+  it('are heard of also after what is no advisory', async () => {
+    const advisories = createJetStream(await world.connection('provision'));
+    const waiting = async () => (await advisories.streamState('LEDGER_DLQ_ADV')).messages;
+    // Where the server's own acknowledgement of it goes is the sender's to choose.
+    (await world.connection('ai-demo')).connection.publish(
+      'ledger.v1.q.ai-demo.confirm',
+      Buffer.from('x'),
+      { reply: '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.LEDGER_CMD.ledger-cmd' },
+    );
+    await expect.poll(waiting).toBe(1);
+    const nats = await world.connection('ledger');
+    const burying = buryCrashLoops({ nats, streams, timers: REAL_TIMERS, log });
+    await expect.poll(waiting, { timeout: 5_000 }).toBe(0);
+    await burying.stop();
+    await take('LEDGER_CMD', 1, true);
+  });
+
   it('are moved although nobody heard NATS say so, and those in work are left alone', async () => {
     const before = (await stored.deadLetters()).length;
     const first = await stored.put('ai-demo', 'confirm', { x: 1 });

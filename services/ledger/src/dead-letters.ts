@@ -44,6 +44,16 @@ export async function bury(
 /** What NATS says when a message was delivered too often. */
 const advisory = z.object({ stream_seq: z.int().min(1), deliveries: z.int() });
 
+/** Null when the bytes are none. */
+function readAdvisory(data: Uint8Array): z.infer<typeof advisory> | null {
+  try {
+    return advisory.parse(JSON.parse(Buffer.from(data).toString('utf8')));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return null;
+    throw error;
+  }
+}
+
 /**
  * Moves commands that were delivered too often, because every ledger that took them ended, among the dead letters: where
  * they are they would hold back the watermark for ever. NATS says so once; what was not heard then is found by looking.
@@ -73,9 +83,14 @@ export function buryCrashLoops(deps: {
     mayPull: () => true,
     log,
     handler: async (delivery) => {
-      const parsed = advisory.safeParse(JSON.parse(Buffer.from(delivery.data).toString('utf8')));
-      if (!parsed.success) throw new Error(`not an advisory: ${parsed.error.message}`);
-      const { stream_seq: sequence, deliveries } = parsed.data;
+      const read = readAdvisory(delivery.data);
+      if (read === null) {
+        // It would come for ever, and enough of them would keep the real ones from coming.
+        log.error({ sequence: delivery.sequence }, 'not an advisory; it is thrown away');
+        delivery.term();
+        return;
+      }
+      const { stream_seq: sequence, deliveries } = read;
       try {
         await move(sequence, `delivered ${deliveries} times without an end`);
         delivery.ack();

@@ -1,6 +1,8 @@
 import { resultPattern } from '@points/contracts/ledger-subjects';
+import { createJetStreamSetup } from '@points/runtime/jetstream-setup';
 import { v7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { STREAMS } from '../../../infra/nats/streams.ts';
 import { type World, startWorld } from './testing/ledger-under-test.ts';
 import { type StoredCommands, storedCommands } from './testing/stored-commands.ts';
 
@@ -108,6 +110,28 @@ describe('a stored settlement', () => {
       error: { code: 'forbidden' },
     });
     expect(await types(account_id)).toEqual(['PointsRecharged', 'PointsHeld']);
+  });
+
+  it('has a result of its own, whoever has stored the same command_id before', async () => {
+    const setup = createJetStreamSetup(await world.connection('provision'));
+    const [commands] = STREAMS;
+    if (commands === undefined) throw new Error('no stream');
+    // So that NATS does not take the second for sent already: it was stored in time, but decided late.
+    await setup.stream({ ...commands, duplicateWindowMs: 100 });
+    const { account_id, hold_id } = await accountWithHold(40);
+    const body = { command_id: v7(), account_id, hold_id };
+    await stored.put('ai-other', 'confirm', body);
+    expect(await stored.resultOf('ai-other', body.command_id)).toMatchObject({ ok: false });
+    const before = await stored.results();
+    await expect
+      .poll(async () => {
+        await stored.put('ai-demo', 'confirm', body);
+        return (await stored.result('ai-demo', body.command_id))?.ok;
+      })
+      .toBe(true);
+    await expect.poll(stored.waiting).toBe(0);
+    expect(await stored.results()).toBeGreaterThan(before);
+    await setup.stream(commands);
   });
 
   it('cannot be stored in the name of another client', async () => {

@@ -122,7 +122,9 @@ export function serveDurable(deps: {
         answer = toAnswer(outcome, commandId);
       }
       const { data, headers } = answer;
-      const options = { msgId: commandId, ...(headers === undefined ? {} : { headers }) };
+      // Of this stored message: the same id from another client, or stored again, has a result of its own.
+      const msgId = `${client}:${commandId}:${delivery.sequence}`;
+      const options = { msgId, ...(headers === undefined ? {} : { headers }) };
       const published = await isStored(() =>
         streams.publish(resultSubject(client, commandId), data, options),
       );

@@ -25,6 +25,8 @@ import { startLedger } from './start.ts';
 const DAY_MS = 86_400_000;
 /** Forgotten ids are asked for seldom. */
 const RECALL_POOL_SIZE = 4;
+/** The sweeper reads by indexes; the next round comes soon enough. */
+const SWEEP_STATEMENT_TIMEOUT_MS = 5_000;
 
 const settings = z.object({
   EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']),
@@ -71,7 +73,12 @@ async function main(): Promise<void> {
     log,
     nats,
     recallTables: recallTables(readTables),
-    openSession: () => openSession({ url: config.DATABASE_URL, applicationName: 'ledger-sweeper' }),
+    openSession: () =>
+      openSession({
+        url: config.DATABASE_URL,
+        applicationName: 'ledger-sweeper',
+        statementTimeoutMs: SWEEP_STATEMENT_TIMEOUT_MS,
+      }),
     clock: systemClock,
     logger,
     metrics,

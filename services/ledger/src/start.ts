@@ -11,7 +11,7 @@ import type { Readiness } from '@points/runtime/health';
 import type { Log } from '@points/runtime/log';
 import { createJetStream } from '@points/runtime/jetstream';
 import type { Metrics } from '@points/runtime/metrics';
-import type { Nats } from '@points/runtime/nats';
+import { type Nats, settledWithin } from '@points/runtime/nats';
 import { serve } from '@points/runtime/nats-service';
 import { ACCOUNT_FOLD } from './account-fold.ts';
 import { checkClock } from './clock-check.ts';
@@ -29,7 +29,10 @@ import { watchWatermark } from './watermark.ts';
 
 /** Requests in work at once in this process; one more is answered `overloaded`. */
 const IN_FLIGHT_MAX = 8_192;
-const LANES_CLOSE_TIMEOUT_MS = 5_000;
+/** The parts of `stop`, one after another; with the 5 s of NATS still below SHUTDOWN_TIMEOUT_MS. */
+const WORK_STOP_TIMEOUT_MS = 2_000;
+const LANES_CLOSE_TIMEOUT_MS = 1_000;
+const REST_STOP_TIMEOUT_MS = 300;
 const CONFIG_RETRY_MS = 1_000;
 const SERVICE_VERSION = '0.1.0';
 
@@ -83,7 +86,7 @@ export async function startLedger(deps: {
   const probe = probeStore(log);
   const streams = createJetStream(nats);
   const watermark = watchWatermark({
-    isConnected: nats.isConnected,
+    nats,
     streams,
     clock,
     timers: REAL_TIMERS,
@@ -121,6 +124,18 @@ export async function startLedger(deps: {
     metrics: deps.metrics,
   });
   const crashLoops = buryCrashLoops({ nats, streams, timers: REAL_TIMERS, log: logger });
+
+  /** At once, and no part waits for another one that hangs. */
+  async function stopAll(
+    timeoutMs: number,
+    parts: Readonly<Record<string, { stop(): Promise<void> }>>,
+  ): Promise<void> {
+    const stops = Object.entries(parts).map(async ([part, each]) => {
+      if (!(await settledWithin(each.stop(), timeoutMs)))
+        logger.error({ part, timeoutMs }, 'did not stop in time');
+    });
+    await Promise.all(stops);
+  }
 
   function ready(): Readiness {
     const store = probe.trouble();
@@ -170,13 +185,9 @@ export async function startLedger(deps: {
     sweeper,
     watermarkMs: ledger.watermarkMs,
     async stop() {
-      await sweeper.stop();
-      await Promise.all([serving.stop(), durable.stop(), crashLoops.stop()]);
+      await stopAll(WORK_STOP_TIMEOUT_MS, { serving, durable, crashLoops, sweeper });
       await lanes.close(LANES_CLOSE_TIMEOUT_MS);
-      await config.stop();
-      await prices.stop();
-      await probe.stop();
-      await watermark.stop();
+      await stopAll(REST_STOP_TIMEOUT_MS, { config, prices, probe, watermark });
     },
   };
 }

@@ -18,6 +18,25 @@ async function funded(points: number): Promise<void> {
 }
 
 describe('the ledger', () => {
+  it('stops although PostgreSQL never answers its sweeper, and takes no request meanwhile', async () => {
+    world = await startWorld();
+    let asked = (): void => {};
+    const sweeping = new Promise<void>((resolve) => (asked = resolve));
+    const openSession = (): Promise<never> => {
+      asked();
+      return new Promise(() => {});
+    };
+    const ledger = await world.startLedger({ sweepEveryMs: 100 }, { openSession });
+    await sweeping;
+    const stopping = ledger.stop();
+    await expect
+      .poll(() =>
+        world.ask('admin', 'qry.balance', { account_id }).catch((error: unknown) => error),
+      )
+      .toMatchObject({ code: 'no_responders' });
+    await stopping;
+  });
+
   it('recovers from the event store alone', async () => {
     world = await startWorld();
     const first = await world.startLedger();

@@ -4,6 +4,7 @@ import type { Clock } from '@points/runtime/clock';
 import { type JetStream, JetStreamError } from '@points/runtime/jetstream';
 import type { Log } from '@points/runtime/log';
 import type { Metrics } from '@points/runtime/metrics';
+import type { Nats } from '@points/runtime/nats';
 
 /** How often NATS is asked. */
 const ASK_EVERY_MS = 500;
@@ -23,11 +24,11 @@ export interface Watermark {
 
 /**
  * Up to when settlements are known to have been decided: until the oldest one that still waits in its stream, or until
- * now when none does. After a time without NATS callers' outboxes first get `quietMs` to empty; meanwhile, and whenever
- * NATS does not say, nothing is known and no hold expires.
+ * now when none does. After a time without NATS, however short, and after every question that it did not answer, callers'
+ * outboxes first get `quietMs` to empty; meanwhile nothing is known and no hold expires.
  */
 export function watchWatermark(deps: {
-  readonly isConnected: () => boolean;
+  readonly nats: Pick<Nats, 'isConnected' | 'disconnects'>;
   readonly streams: Pick<JetStream, 'streamState'>;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -35,7 +36,7 @@ export function watchWatermark(deps: {
   readonly log: Log;
   readonly metrics: Metrics;
 }): Watermark {
-  const { clock, log } = deps;
+  const { nats, clock, log } = deps;
   const stopping = new AbortController();
   const waiting = deps.metrics.gauge(
     'ledger_stored_commands_waiting',
@@ -45,16 +46,23 @@ export function watchWatermark(deps: {
     'ledger_stored_commands_age_seconds',
     'How long the oldest of them has waited',
   );
-  let connectedSinceMs: number | null = null;
+  /** Since when nothing has been wrong between NATS and us; null while it is. */
+  let quietSinceMs: number | null = null;
+  let disconnects = nats.disconnects();
   let knownMs: number | null = null;
   let trouble: string | null = 'not asked yet';
   let isLate = false;
 
+  const forget = (): void => {
+    quietSinceMs = null;
+    knownMs = null;
+  };
+
   const look = (): void => {
-    if (!deps.isConnected()) {
-      connectedSinceMs = null;
-      knownMs = null;
-    } else connectedSinceMs ??= clock.now();
+    const seen = nats.disconnects();
+    if (!nats.isConnected() || seen !== disconnects) forget();
+    disconnects = seen;
+    if (nats.isConnected()) quietSinceMs ??= clock.now();
   };
 
   async function ask(): Promise<void> {
@@ -75,7 +83,7 @@ export function watchWatermark(deps: {
       }
     } catch (error) {
       if (!(error instanceof JetStreamError)) throw error;
-      knownMs = null;
+      forget();
       trouble = error.message;
     }
   }
@@ -90,7 +98,7 @@ export function watchWatermark(deps: {
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       look();
-      if (deps.isConnected()) await ask();
+      if (nats.isConnected()) await ask();
       look();
       await sleepOn(deps.timers, ASK_EVERY_MS, stopping.signal).catch(() => undefined);
     }
@@ -101,10 +109,10 @@ export function watchWatermark(deps: {
   return {
     current() {
       look();
-      const isQuiet = connectedSinceMs === null || clock.now() - connectedSinceMs < deps.quietMs;
+      const isQuiet = quietSinceMs === null || clock.now() - quietSinceMs < deps.quietMs;
       return isQuiet ? null : knownMs;
     },
-    trouble: () => (deps.isConnected() ? trouble : null),
+    trouble: () => (nats.isConnected() ? trouble : null),
     async stop() {
       stopping.abort();
       await running;
