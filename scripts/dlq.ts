@@ -5,6 +5,7 @@ import {
   parseDeadLetterSubject,
   parseQueuedSubject,
 } from '@points/contracts/ledger-subjects';
+import { judgeIdTime } from '@points/domain/account/id-time';
 import {
   createJetStream,
   type JetStream,
@@ -66,7 +67,7 @@ async function main(args: string[], env: NodeJS.ProcessEnv): Promise<number> {
     const work = verb === 'redrive' ? redrive : drop;
     const results: Done[] = [];
     // One after another: what is sent again arrives in the order in which it was lost.
-    for (const sequence of sequences) results.push(await work(streams, sequence));
+    for (const sequence of sequences) results.push(await attempt(work, streams, sequence));
     return report(results, isJson);
   } finally {
     await nats.close();
@@ -100,6 +101,16 @@ async function show(streams: JetStream, sequences: number[], isJson: boolean): P
   return missing.length === 0 ? EXIT.ok : EXIT.notDone;
 }
 
+/** What NATS does not do for one letter is said of that letter, and the others have their turn. */
+async function attempt(work: typeof drop, streams: JetStream, sequence: number): Promise<Done> {
+  try {
+    return await work(streams, sequence);
+  } catch (error) {
+    if (!(error instanceof JetStreamError)) throw error;
+    return { sequence, done: false, why: error.message };
+  }
+}
+
 /** Sends it again as it was, and only when it is stored takes it off the dead letters. */
 async function redrive(streams: JetStream, sequence: number): Promise<Done> {
   const message = await streams.message(DEAD_LETTER_STREAM, sequence);
@@ -107,8 +118,17 @@ async function redrive(streams: JetStream, sequence: number): Promise<Done> {
   const { subject, headers, command_id } = toLetter(message);
   if (parseQueuedSubject(subject) === null)
     return { sequence, done: false, why: `nothing takes ${subject}; it can only be dropped` };
-  const { [MESSAGE_ID_HEADER]: givenId, ...others } = headers;
-  const msgId = command_id ?? givenId;
+  if (command_id !== null && judgeIdTime(command_id, Date.now()) === 'too_old')
+    return {
+      sequence,
+      done: false,
+      why: 'its command_id is more than 7 days old and would be refused; settle by hand (adjust), then drop it',
+    };
+  const msgId = command_id ?? headers[MESSAGE_ID_HEADER];
+  // Those of NATS are orders to the server, and were meant for the first time.
+  const others = Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !/^nats-/i.test(name)),
+  );
   const { duplicate } = await streams.publish(subject, message.data, {
     headers: others,
     ...(msgId === undefined ? {} : { msgId }),

@@ -10,6 +10,7 @@ import { type World, startWorld } from './testing/ledger-under-test.ts';
 import { type StoredCommands, storedCommands } from './testing/stored-commands.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const DAY_MS = 86_400_000;
 const account_id = 'u1';
 let world: World;
 let stored: StoredCommands;
@@ -53,7 +54,8 @@ async function buried(body: object, subject = 'ledger.v1.q.ai-demo.confirm'): Pr
     storedMs: Date.now(),
     data: Buffer.from(JSON.stringify(body)),
     header: () => null,
-    headers: { 'Nats-Msg-Id': 'x', 'Ledger-Correlation-Id': 'c1' },
+    // The second would have NATS refuse it.
+    headers: { 'Nats-Msg-Id': 'x', 'Nats-Expected-Stream': 'OTHER', 'Ledger-Correlation-Id': 'c1' },
   };
   await bury(createJetStream(await world.connection('ledger')), letter, 'delivered too often');
   const letters = await stored.deadLetters();
@@ -131,6 +133,18 @@ describe('npm run dlq', () => {
     expect(err).toContain('within the last two minutes');
     expect(await stored.deadLetters()).toHaveLength(1);
     expect(await stored.waiting()).toBe(1);
+    await dlq('drop', 'all');
+  });
+
+  it('keeps what is too old to be decided, and goes on with the others', async () => {
+    await dlq('drop', 'all');
+    const old = await buried({ command_id: v7({ msecs: Date.now() - 8 * DAY_MS }), hold_id });
+    const other = await buried({ command_id: v7(), account_id, hold_id });
+    const { code, err, out } = await dlq('redrive', 'all');
+    expect(code).toBe(1);
+    expect(err).toContain('more than 7 days old');
+    expect(out).toContain(`${other}  sent again`);
+    expect((await stored.deadLetters()).map(({ sequence }) => sequence)).toEqual([old]);
     await dlq('drop', 'all');
   });
 
