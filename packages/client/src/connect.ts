@@ -75,7 +75,11 @@ export interface LedgerClient {
   /** The first answer to a command of this account; throws LedgerRefused `command_unknown`. */
   command(fields: Fields.CommandFields): Promise<Answer<'qry.command'>>;
 
-  /** For work that outlives the process: you keep its ids and settle it. The outbox forgets it once it is granted. */
+  /**
+   * For work that outlives the process: you keep its ids and settle it. The outbox does not keep it, so a process that
+   * ends before it has the answer must cancel the hold by its ids, or let it expire. Only when the outcome is unknown
+   * is a cancel of it put into the outbox, before this throws.
+   */
   hold(fields: Fields.HoldFields): Promise<Answer<'cmd.hold'>>;
   extend(fields: Fields.ExtendFields): Promise<Answer<'cmd.extend'>>;
   /** Through the outbox: `confirmed`, or `queued` when the ledger does not answer now. */

@@ -97,6 +97,15 @@ it('an extension without an answer is tried again', async () => {
   expect(new Set(ids).size).toBe(1);
 });
 
+it('nor does any other refusal end the work', async () => {
+  const peer = await script((asked) => refusal(asked, 'command_too_old'));
+  const ledger = await setup.connect();
+  await ledger.withHold(options, async (hold) => {
+    await untilExtended(peer, hold.holdId, 2);
+    expect(hold.signal.aborted).toBe(false);
+  });
+});
+
 it('the hold is gone: the work is told why, and canceled', async () => {
   const peer = await script((asked) => refusal(asked, 'hold_already_canceled'));
   const ledger = await setup.connect();

@@ -242,6 +242,16 @@ describe('one process', { timeout: TIMEOUT_MS }, () => {
     },
   );
 
+  it('nor while it is being closed, and what came before is kept', async () => {
+    const dir = newFolder();
+    const outbox = open(dir);
+    const before = outbox.put(row('before'));
+    const closed = outbox.close();
+    await expect(outbox.put(row('late'))).rejects.toMatchObject({ code: 'closed' });
+    await Promise.all([before, closed]);
+    expect(await keysIn(dir)).toEqual(['before']);
+  });
+
   it('after close nothing is taken', async () => {
     const outbox = open(newFolder());
     await outbox.close();

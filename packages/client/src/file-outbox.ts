@@ -59,8 +59,9 @@ export function openFileOutbox(options: { dir: string; log: ClientLog }): Outbox
     async close() {
       if (closed) return;
       closed = true;
-      await journal.flushed().catch(() => {});
+      const written = journal.flushed();
       broken ??= new OutboxError('closed', 'the outbox is closed');
+      await written.catch(() => {});
       journal.close();
       lock.release();
     },
@@ -104,7 +105,7 @@ function openJournal(file: string, log: ClientLog): Journal {
   }
   if (endBytes === 0) {
     append(Buffer.from(FILE_HEADER));
-    syncFolder(file);
+    syncFolder(path.dirname(file));
   }
   fs.fsyncSync(descriptor);
   durableBytes = endBytes;
@@ -138,10 +139,9 @@ function openJournal(file: string, log: ClientLog): Journal {
   function compact(): void {
     const lines = [...rows.values()].map((row) => encodeChange({ put: row }, 0));
     const content = Buffer.concat([Buffer.from(FILE_HEADER), ...lines]);
-    const draft = `${file}.new`;
+    let shorter: number;
     try {
-      fs.writeFileSync(draft, content, { mode: 0o600, flush: true });
-      fs.renameSync(draft, file);
+      shorter = replaceFile(file, content);
     } catch (error) {
       // The old file goes on; it is only longer than it needs to be.
       compactAtBytes = endBytes * 2;
@@ -149,14 +149,14 @@ function openJournal(file: string, log: ClientLog): Journal {
       return;
     }
     const old = descriptor;
-    // A flush that is under way still needs the old one.
-    void (flushing ?? Promise.resolve()).catch(() => {}).then(() => fs.closeSync(old));
-    descriptor = fs.openSync(file, fs.constants.O_RDWR);
+    descriptor = shorter;
     generation += 1;
     endBytes = content.length;
     durableBytes = content.length;
     compactAtBytes = Math.max(COMPACT_BYTES, endBytes * HISTORY_FACTOR);
-    syncFolder(file);
+    // A flush that is under way still needs the old one.
+    void (flushing ?? Promise.resolve()).catch(() => {}).then(() => fs.closeSync(old));
+    syncFolder(path.dirname(file));
   }
 
   return {
@@ -172,9 +172,25 @@ function openJournal(file: string, log: ClientLog): Journal {
   };
 }
 
+/** Puts a file with that content, on disk, in its place. Returns its descriptor. */
+function replaceFile(file: string, content: Buffer): number {
+  const draft = `${file}.new`;
+  const { O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
+  const descriptor = fs.openSync(draft, O_RDWR | O_CREAT | O_TRUNC, 0o600);
+  try {
+    fs.writeFileSync(descriptor, content, { flush: true });
+    fs.renameSync(draft, file);
+  } catch (error) {
+    fs.closeSync(descriptor);
+    throw error;
+  }
+  return descriptor;
+}
+
 function takeFolder(dir: string, onLost: () => void) {
   try {
-    fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const made = fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
+    if (made !== undefined) syncParents(path.resolve(dir), path.resolve(made));
     return lockFolder(dir, onLost);
   } catch (error) {
     throw new OutboxError('in_use', `cannot use the outbox ${dir}: ${textOf(error)}`, error);
@@ -187,8 +203,16 @@ function fdatasync(descriptor: number): Promise<void> {
   });
 }
 
-function syncFolder(file: string): void {
-  const descriptor = fs.openSync(path.dirname(file), 'r');
+/** A new folder is there after a power loss once the one above it is on disk. */
+function syncParents(dir: string, firstMade: string): void {
+  for (let made = dir; ; made = path.dirname(made)) {
+    syncFolder(path.dirname(made));
+    if (made === firstMade || made === path.dirname(made)) return;
+  }
+}
+
+function syncFolder(folder: string): void {
+  const descriptor = fs.openSync(folder, 'r');
   try {
     fs.fsyncSync(descriptor);
   } finally {

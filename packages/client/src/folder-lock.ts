@@ -22,7 +22,14 @@ export function lockFolder(folder: string, onLost: () => void): FolderLock {
     fs.rmSync(draft, { force: true });
   }
   const refresh = setInterval(() => {
-    if (readIfThere(file) === mine) return touch(file);
+    let holder: string | null;
+    try {
+      holder = readIfThere(file);
+    } catch {
+      // Such as no descriptor left: nobody knows that it was taken, so the next round looks again.
+      return;
+    }
+    if (holder === mine) return touch(file);
     clearInterval(refresh);
     onLost();
   }, REFRESH_MS).unref();

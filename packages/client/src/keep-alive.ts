@@ -7,6 +7,14 @@ const MIN_TTL_MS = 60_000;
 const MAX_TTL_MS = 86_400_000;
 /** Between two tries to extend, also when the end is near or over. */
 const MIN_PAUSE_MS = 500;
+/** Refusals that say that there is nothing to extend. After any other one the work goes on. */
+const GONE: ReadonlySet<string> = new Set([
+  'hold_already_canceled',
+  'hold_already_confirmed',
+  'hold_expired',
+  'hold_not_found',
+  'forbidden',
+]);
 
 export interface KeepAliveDeps {
   /** For its words in the log. */
@@ -48,7 +56,7 @@ export function keepAlive(deps: KeepAliveDeps): () => void {
       endsMs = performance.now() + Date.parse(expiresAt) - Date.parse(at);
     } catch (error) {
       if (stopped) return;
-      if (error instanceof LedgerRefused) return onLost(error);
+      if (error instanceof LedgerRefused && GONE.has(error.code)) return onLost(error);
       log.warn({ holdId, err: error }, 'a hold could not be extended; trying again');
     }
     timer = setTimeout(run, Math.max((endsMs - performance.now()) / 2, MIN_PAUSE_MS));
