@@ -1,10 +1,9 @@
 import { MAX_POINTS } from '../pricing/price-use.ts';
 import { LAST_TIME_MS, endOfShanghaiDay, formatTime } from '../time.ts';
-import type { Batch } from './account.ts';
-import { MAX_BALANCE, freePoints, inSpendOrder, repayDebts } from './batches.ts';
+import { MAX_BALANCE } from './batches.ts';
 import type { Expiry, Recharge } from './commands.ts';
-import { type Draft, emit, nextBatchId } from './draft.ts';
-import type { BatchKind, DebtRepayment, NewBatch } from './events.ts';
+import { type Draft, emitRepaying, nextBatchId } from './draft.ts';
+import type { BatchKind, NewBatch } from './events.ts';
 import { expireDueBatches } from './expire.ts';
 import { findSource } from './find-source.ts';
 import { type Verdict, refuse } from './verdict.ts';
@@ -38,38 +37,18 @@ export function recharge(command: Recharge, draft: Draft): Verdict {
   };
   add(command.source === 'reward' ? 'reward' : 'paid', command.points);
   add('bonus', command.bonusPoints);
-  emit(draft, {
+  const credited = {
+    source: command.source,
+    source_ref: command.sourceRef,
+    batches,
+    description: command.description,
+    ...(command.orderNo === undefined ? {} : { order_no: command.orderNo }),
+  };
+  emitRepaying(draft, (debt_repaid) => ({
     type: 'PointsRecharged',
-    data: {
-      source: command.source,
-      source_ref: command.sourceRef,
-      batches,
-      debt_repaid: draft.account.debt === 0 ? [] : repaidBy(draft, batches, expiresMs),
-      description: command.description,
-      ...(command.orderNo === undefined ? {} : { order_no: command.orderNo }),
-    },
-  });
-  return { outcome: 'done' };
-}
-
-/** What the new batches repay, taken in spend order; where there is debt, no older batch has free points. */
-function repaidBy(
-  draft: Draft,
-  batches: readonly NewBatch[],
-  expiresMs: number | null,
-): DebtRepayment[] {
-  const added = batches.map((batch): Batch => ({
-    batchId: batch.batch_id,
-    kind: batch.kind,
-    points: batch.points,
-    remaining: batch.points,
-    pinned: 0,
-    createdMs: draft.nowMs,
-    expiresMs,
-    sourceRef: null,
-    originBatchId: null,
+    data: { ...credited, debt_repaid },
   }));
-  return repayDebts(draft.account, freePoints(added.sort(inSpendOrder), draft.nowMs)).repaid;
+  return { outcome: 'done' };
 }
 
 function expiryOf(expiry: Expiry, nowMs: number): number | null {
