@@ -19,6 +19,8 @@ const CANARIES = [
   ['packages/runtime/src/canary.ts', "import '@points/domain/time';"],
   ['packages/client/src/canary-package.ts', "import '@points/runtime/clock';"],
   ['packages/client/src/canary-vendor.ts', "import 'uuid';"],
+  ['packages/audit/src/canary-service.ts', "import '@points/projector/start';"],
+  ['packages/audit/src/canary-fold.ts', "import '@points/domain/account/evolve';"],
   ['services/ledger/src/canary.ts', "import '@points/projector/start';"],
   ['services/projector/src/canary.ts', "import '../../../services/ledger/src/start.ts';"],
   ['services/api/src/canary.ts', "import '@points/domain/time';"],
