@@ -5,8 +5,9 @@ import {
   CONFIG_EVENT_DATA,
   MODEL_EVENT_DATA,
 } from '@points/contracts/stored-data';
+import { ANCHOR_EVENT_DATA } from '@points/contracts/stored-anchors';
 import { PRICE_LIST_EVENT_DATA } from '@points/contracts/stored-price-lists';
-import { type LedgerEventType, schemaName } from '@points/contracts/stored-events';
+import { schemaName, type StoredEventType } from '@points/contracts/stored-events';
 import { z } from 'zod';
 
 /**
@@ -60,6 +61,7 @@ of the event and a step that brings older events up to date when they are read.
 | \`aiModel-<model id>\` | one model of the catalog | ${links(Object.keys(MODEL_EVENT_DATA))} |
 | \`priceList-<kind>\` | what can be bought: \`credits\` (packages of points) or \`membership\` | ${links(Object.keys(PRICE_LIST_EVENT_DATA))} |
 | \`pricingConfig-ledger\` | what operations cost | ${links(Object.keys(CONFIG_EVENT_DATA))} |
+| \`auditAnchor-ledger\` | what an auditor has signed about all of the above | ${links(Object.keys(ANCHOR_EVENT_DATA))} |
 
 \`accountSnapshot-<account id>\` and \`priceSnapshot-ledger\` are caches and no part of the log: one \`SnapshotTaken {version,
 at, state}\` each, and deleting them changes no answer.
@@ -100,17 +102,24 @@ ${eventSections(MODEL_EVENT_DATA)}
 ${eventSections(PRICE_LIST_EVENT_DATA)}
 ## pricingConfig
 
-${eventSections(CONFIG_EVENT_DATA)}`;
+${eventSections(CONFIG_EVENT_DATA)}
+## auditAnchor
+
+Signed by somebody whose key the ledger does not have. An anchor says something about the ledger
+and is no part of what it says it about, so whoever folds the ledger leaves this stream out. It is hash-chained as all
+others are.
+
+${eventSections(ANCHOR_EVENT_DATA)}`;
 }
 
-function eventSections<Type extends LedgerEventType>(
+function eventSections<Type extends StoredEventType>(
   schemas: Readonly<Record<Type, z.ZodType>>,
 ): string {
   const types = Object.keys(schemas).filter((type): type is Type => type in schemas);
   return types.map((type) => eventSection(type, schemas[type])).join('');
 }
 
-function eventSection(type: LedgerEventType, schema: z.ZodType): string {
+function eventSection(type: StoredEventType, schema: z.ZodType): string {
   return `### ${type}
 
 ${fieldTables(z.toJSONSchema(schema, { io: 'output' }))}
@@ -184,7 +193,7 @@ function itemsOf(shape: Shape): Shape | undefined {
   return typeof shape.items === 'object' && !Array.isArray(shape.items) ? shape.items : undefined;
 }
 
-function golden(type: LedgerEventType): unknown {
+function golden(type: StoredEventType): unknown {
   return JSON.parse(
     readFileSync(new URL(`packages/contracts/fixtures/${schemaName(type)}.json`, ROOT), 'utf8'),
   );

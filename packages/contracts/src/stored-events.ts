@@ -36,6 +36,9 @@ export type LedgerEvent =
 
 export type LedgerEventType = LedgerEvent['event']['type'];
 
+/** Of all streams that are ours; `stored-anchors.ts` reads the anchors. */
+export type StoredEventType = LedgerEventType | 'LedgerAnchored';
+
 /** What of an event in the log this package needs; `StoredEvent` of the event store fits. */
 export interface EncodedEvent {
   readonly stream: string;
@@ -105,7 +108,7 @@ export function decodeStoredEvent(stored: EncodedEvent): LedgerEvent {
 export type ActorType = 'client' | 'user' | 'system';
 
 export interface EventOrigin {
-  readonly eventType: LedgerEventType;
+  readonly eventType: StoredEventType;
   readonly context: EventContext;
   /** The verb that caused it, such as `hold`; `expire_due` for the sweeper. */
   readonly commandName: string;
@@ -197,7 +200,7 @@ function decodeData(stored: EncodedEvent, category: LedgerStream['category']): u
   throw new UnreadableEventError(stored, `${problem.field}: ${problem.message}`);
 }
 
-export function schemaName(type: LedgerEventType): string {
+export function schemaName(type: StoredEventType): string {
   return `${type}.v${presentVersion(type)}`;
 }
 

@@ -4,6 +4,7 @@ import {
   accountSnapshotStream,
   accountStream,
   aiModelStream,
+  AUDIT_ANCHOR_STREAM,
   LEDGER_STREAM_PREFIXES,
   parseStream,
   PRICE_SNAPSHOT_STREAM,
@@ -47,8 +48,8 @@ describe('stream names', () => {
     },
   );
 
-  it.each([accountSnapshotStream('account-a'), PRICE_SNAPSHOT_STREAM])(
-    '%s is a cache: whoever follows the ledger does not see it',
+  it.each([accountSnapshotStream('account-a'), PRICE_SNAPSHOT_STREAM, AUDIT_ANCHOR_STREAM])(
+    '%s is no part of the ledger: whoever follows it does not see it',
     (stream) => {
       expect(LEDGER_STREAM_PREFIXES.filter((prefix) => stream.startsWith(prefix))).toEqual([]);
       expect(parseStream(stream)).toBeNull();

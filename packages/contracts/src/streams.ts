@@ -11,6 +11,9 @@ export const PRICING_CONFIG_STREAM = 'pricingConfig-ledger';
 export const PRICE_SNAPSHOT_STREAM = 'priceSnapshot-ledger';
 const ACCOUNT_SNAPSHOT_PREFIX = 'accountSnapshot-';
 
+/** Signed statements about the ledger, and so no part of it: none of its prefixes matches this stream either. */
+export const AUDIT_ANCHOR_STREAM = 'auditAnchor-ledger';
+
 /** Prefixes of all streams that hold events of the ledger. */
 export const LEDGER_STREAM_PREFIXES = [
   ACCOUNT_PREFIX,

@@ -11,7 +11,12 @@ export type Upcast = (data: unknown) => unknown;
  */
 const UPCASTS: {
   readonly [
-    Type in AccountEventType | ModelEventType | PriceListEventType | 'ConfigLoaded'
+    Type in
+      | AccountEventType
+      | ModelEventType
+      | PriceListEventType
+      | 'ConfigLoaded'
+      | 'LedgerAnchored'
   ]?: readonly Upcast[];
 } = {};
 
