@@ -14,7 +14,7 @@ import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
 import type { SnapshotNotice } from '@points/event-store/lane-snapshots';
 import { type Lanes, createLanes } from '@points/event-store/lanes';
 import { ACCOUNT_FOLD } from '@points/ledger/account-fold';
-import { readPricingConfig } from '@points/ledger/pricing-config';
+import { readPricingConfig } from '@points/runtime/pricing-config-file';
 import { type Workload, createWorkload } from './bench-workload.ts';
 
 const APPEND_EVENTS = 256;

@@ -6,7 +6,8 @@ import { type Model, emptyCatalog, evolveCatalog, findModel } from '@points/doma
 import { type ModelCommand, decideModel, modelIdOf } from '@points/domain/catalog/decide';
 import { type ResultInLog, changeFollowed } from './followed-command.ts';
 import type { LedgerDeps } from './ledger-deps.ts';
-import { PricingConfigError, loadPricingConfig } from './pricing-config.ts';
+import { loadPricingConfig } from './pricing-config.ts';
+import { PricingConfigError } from '@points/runtime/pricing-config-file';
 import { type Outcome, refused } from './reply.ts';
 import { requestHash } from './request-hash.ts';
 import type { Caller } from './submit-command.ts';

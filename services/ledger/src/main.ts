@@ -18,7 +18,7 @@ import { createMetrics } from '@points/runtime/metrics';
 import { connectNats } from '@points/runtime/nats';
 import { createShutdown } from '@points/runtime/shutdown';
 import { z } from 'zod';
-import { PricingConfigError } from './pricing-config.ts';
+import { PricingConfigError } from '@points/runtime/pricing-config-file';
 import { recallTables } from './recall-tables.ts';
 import { startLedger } from './start.ts';
 

@@ -1,27 +1,15 @@
 import { hash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { type PricingConfig, parsePricingConfig } from '@points/contracts/pricing-config';
 import { encodeMetadata } from '@points/contracts/stored-events';
 import { PRICING_CONFIG_STREAM } from '@points/contracts/streams';
 import { canonicalJson } from '@points/event-store/canonical-json';
 import type { EventLog } from '@points/event-store/event-log';
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
 import { REAL_TIMERS } from '@points/event-store/timers';
-import { LineCounter, isNode, parseDocument } from 'yaml';
+import { PricingConfigError, readPricingConfig } from '@points/runtime/pricing-config-file';
 import { toJson } from './account-fold.ts';
 import { mintCommandId } from './ids.ts';
 import type { FollowedPrices } from './price-sources.ts';
 import { NO_REQUEST } from './request-hash.ts';
-
-/** The pricing config cannot be used; the message names file, line and key. */
-export class PricingConfigError extends Error {
-  override readonly name = 'PricingConfigError';
-  readonly field: string;
-  constructor(message: string, field: string, options?: ErrorOptions) {
-    super(message, options);
-    this.field = field;
-  }
-}
 
 export interface LoadedConfig {
   readonly version: string;
@@ -31,28 +19,6 @@ export interface LoadedConfig {
 
 /** Another replica may load at the same moment: look again, so often. */
 const ATTEMPTS_MAX = 5;
-
-/** Reads and checks the file. Throws `PricingConfigError`. */
-export async function readPricingConfig(file: string): Promise<PricingConfig> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new PricingConfigError(`${file} cannot be read`, 'file', { cause });
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const wrong = document.errors[0];
-  if (wrong !== undefined)
-    throw new PricingConfigError(
-      `${file}:${wrong.linePos?.[0].line ?? 1}: ${wrong.message}`,
-      'file',
-    );
-  const parsed = parsePricingConfig(document.toJS());
-  if (parsed.ok) return parsed.value;
-  const line = lineOf(document, lines, parsed.field);
-  throw new PricingConfigError(`${file}:${line}: ${parsed.field} ${parsed.message}`, parsed.field);
-}
 
 /**
  * Loads the file into the log when it differs from what the log holds. Throws `PricingConfigError`, and what the event
@@ -100,18 +66,4 @@ export async function loadPricingConfig(deps: {
     // Appended or not, the next look at the log tells what is in force.
   }
   throw new PricingConfigError('another replica keeps loading another config', 'file');
-}
-
-/** The line of the key that a dotted path names, or of its nearest ancestor that is there. */
-function lineOf(
-  document: ReturnType<typeof parseDocument>,
-  lines: LineCounter,
-  field: string,
-): number {
-  const path = field.split('.');
-  for (let length = path.length; length > 0; length -= 1) {
-    const node: unknown = document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range != null) return lines.linePos(node.range[0]).line;
-  }
-  return 1;
 }

@@ -3,7 +3,7 @@ import { PRICING_CONFIG_STREAM, aiModelStream } from '@points/contracts/streams'
 import type { EventLog, JsonObject } from '@points/event-store/event-log';
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
 import { toJson } from '../account-fold.ts';
-import { readPricingConfig } from '../pricing-config.ts';
+import { readPricingConfig } from '@points/runtime/pricing-config-file';
 import { NO_REQUEST } from '../request-hash.ts';
 import { fileURLToPath } from 'node:url';
 import { v7 } from 'uuid';
