@@ -45,6 +45,9 @@ export function noMovement(): Movement {
   };
 }
 
+/** The kinds, in the order of reports. */
+export const MOVEMENT_KINDS = Object.keys(noMovement()) as readonly (keyof Movement)[];
+
 /** Adds what an event says that it moved; judges nothing. */
 export function addMovement(sum: Movement, event: AccountEvent): void {
   switch (event.type) {
