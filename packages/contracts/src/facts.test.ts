@@ -8,10 +8,15 @@ import { parseStream } from './streams.ts';
 const FIXTURES = new URL('../fixtures/', import.meta.url);
 const ID = '0b0f3f0c-6a52-5d0e-9c37-6f1d3c1f9a11';
 
-const fixtures = readdirSync(FIXTURES).map((name) => {
+function golden(name: string): EventInLog {
   const stored = JSON.parse(readFileSync(new URL(name, FIXTURES), 'utf8')) as EventInLog;
-  return { name, event: { ...stored, id: ID, position: 9_007_199_254_740_993n } };
-});
+  return { ...stored, id: ID, position: 9_007_199_254_740_993n };
+}
+
+const ANCHOR = 'LedgerAnchored.v1.json';
+const fixtures = readdirSync(FIXTURES)
+  .filter((name) => name !== ANCHOR)
+  .map((name) => ({ name, event: golden(name) }));
 const account = fixtures.filter(({ event }) => parseStream(event.stream)?.category === 'account');
 
 function held(): EventInLog {
@@ -76,6 +81,10 @@ describe('a fact', () => {
       const isAccount = account.some((other) => other.name === name);
       expect(factOf(event) !== null, name).toBe(isAccount);
     }
+  });
+
+  it('is never made of an anchor, which is no event of the ledger and does not come its way', () => {
+    expect(() => factOf(golden(ANCHOR))).toThrow(NotAFactError);
   });
 
   it.each([
