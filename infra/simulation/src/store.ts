@@ -142,6 +142,7 @@ export function createStore(scheduler: Scheduler, faults: Faults): Store {
         readLast: (stream) =>
           ask(`last of ${stream}`, () => reading(async () => spoil(await log.readLast(stream)))),
         readAll: (options) => ask('read all', () => reading(() => log.readAll(options))),
+        readLastPosition: () => ask('end of the log', () => reading(() => log.readLastPosition())),
         async *subscribeAll(options) {
           await ask('subscribe', () => reading(async () => undefined));
           const signal = AbortSignal.any([options.signal, process.ended]);

@@ -46,6 +46,12 @@ export interface EventLog {
   readAll(options: ReadAllOptions): Promise<AllPage>;
 
   /**
+   * Position of the log's last event, of whatever stream, the server's own too; null when the log is empty. Reading up to
+   * it, whatever is appended meanwhile, gives the log as it was at one moment. Throws `StoreUnavailableError`.
+   */
+  readLastPosition(): Promise<bigint | null>;
+
+  /**
    * Live events after `afterPosition` (exclusive), in order, until the subscription ends. It ends for many reasons
    * (cut connection, slow consumer, server restart): the iterator then throws `SubscriptionEndedError`; the caller
    * goes on from the last position it has seen. Stop early by aborting `signal`, which ends the iteration quietly.

@@ -29,6 +29,7 @@ describe('reads on EventStoreDB', () => {
     ['readStream', () => readStream(adapter.log, stream)],
     ['readLast', () => adapter.log.readLast(stream)],
     ['readAll', readAll],
+    ['readLastPosition', () => adapter.log.readLastPosition()],
   ])('%s of a frozen server: unavailable once the time is up', async (_name, read) => {
     await start({ readTimeoutMs: 500 });
     adapter.server.faults.read({ kind: 'hangs' });

@@ -65,7 +65,7 @@ export function createReader(eventsOf: ReadCalls): Reader {
     let looked = 0;
     for await (const resolved of found) {
       looked += 1;
-      const at = resolved.event?.position.commit ?? resolved.commitPosition ?? null;
+      const at = positionOf(resolved);
       if (at === null || (position !== null && at <= position)) continue;
       position = at;
       if (!streamPrefixes.some((prefix) => resolved.event?.streamId.startsWith(prefix))) continue;
@@ -75,7 +75,22 @@ export function createReader(eventsOf: ReadCalls): Reader {
     return { events, position, end: looked < wanted };
   }
 
-  return { readStream, readLast, readAll };
+  async function readLastPosition(): Promise<bigint | null> {
+    // From whatever node `readAll` reads, so that it finds all events up to here: no leader is asked for.
+    const events = eventsOf<AllStreamResolvedEvent>(
+      'read of the end of the log',
+      undefined,
+      ({ client }) => client.readAll({ fromPosition: END, maxCount: 1, direction: BACKWARDS }),
+    );
+    for await (const resolved of events) return positionOf(resolved);
+    return null;
+  }
+
+  return { readStream, readLast, readAll, readLastPosition };
+}
+
+function positionOf(resolved: AllStreamResolvedEvent): bigint | null {
+  return resolved.event?.position.commit ?? resolved.commitPosition ?? null;
 }
 
 export interface Reader {
@@ -85,4 +100,5 @@ export interface Reader {
   ) => AsyncGenerator<StoredEvent, void>;
   readonly readLast: (stream: string) => Promise<StoredEvent | null>;
   readonly readAll: (options: ReadAllOptions) => Promise<AllPage>;
+  readonly readLastPosition: () => Promise<bigint | null>;
 }

@@ -84,6 +84,7 @@ export function connectEventStoreDb({
     readStream: reader.readStream,
     readLast: reader.readLast,
     readAll: reader.readAll,
+    readLastPosition: reader.readLastPosition,
     subscribeAll,
     async close() {
       closed = true;

@@ -79,6 +79,7 @@ describe('in-memory event log', () => {
     expect(await next).toBeInstanceOf(SubscriptionEndedError);
     await expect(append(log)).rejects.toMatchObject({ name: 'NotAppendedError', retryable: true });
     await expect(log.readLast('s-1')).rejects.toThrow(StoreUnavailableError);
+    await expect(log.readLastPosition()).rejects.toThrow(StoreUnavailableError);
     await expect(count(log)).rejects.toThrow(StoreUnavailableError);
     log.faults.setDown(false);
     expect(await append(log)).toMatchObject({ outcome: 'appended' });

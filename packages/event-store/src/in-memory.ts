@@ -123,6 +123,10 @@ export function createInMemoryEventLog(
       refuseReads(read.signal);
       return store.page(read);
     },
+    async readLastPosition() {
+      refuseReads();
+      return store.all.at(-1)?.position ?? null;
+    },
     subscribeAll,
     async close() {
       closed = true;

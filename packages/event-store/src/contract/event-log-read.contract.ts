@@ -166,3 +166,30 @@ export function describeReadAll({ log, newStream, endOfLog, prefix }: Context): 
     await expect(read).rejects.toBe(reason);
   });
 }
+
+export function describeReadLastPosition({ log, newStream, endOfLog, prefix }: Context): void {
+  it('is where an append has just ended, whatever the stream', async () => {
+    for (const [count, stream] of [
+      [1, newStream()],
+      [40, newStream('other-')],
+    ] as const) {
+      const appended = await log().append(stream, newEvents(count), 'no_stream');
+      if (appended.outcome !== 'appended') throw new Error('a new stream conflicts');
+      const position = (await log().readLastPosition()) ?? 0n;
+      expect(position).toBeGreaterThanOrEqual(appended.position ?? 0n);
+      // A server in use may have appended something of its own since.
+      expect(position).toBeLessThanOrEqual((await endOfLog()) ?? 0n);
+    }
+  });
+
+  it('bounds a log that grows: what is appended later lies behind it', async () => {
+    const stream = newStream();
+    const start = await endOfLog();
+    await log().append(stream, newEvents(3), 'no_stream');
+    const pin = (await log().readLastPosition()) ?? 0n;
+    await log().append(stream, newEvents(2), 2);
+    const events = await readAllAfter(log(), start, [prefix], 100);
+    const before = events.filter(({ position }) => position <= pin);
+    expect(before.map(({ revision }) => revision)).toEqual([0, 1, 2]);
+  });
+}

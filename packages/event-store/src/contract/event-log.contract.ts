@@ -5,7 +5,11 @@ import { describeAppend, describeIdempotentAppend } from './event-log-append.con
 import { createEndOfLog } from './event-log-context.ts';
 import type { Context } from './event-log-context.ts';
 import { describeKeepLastOnly } from './event-log-keep-last.contract.ts';
-import { describeReadAll, describeReadStream } from './event-log-read.contract.ts';
+import {
+  describeReadAll,
+  describeReadLastPosition,
+  describeReadStream,
+} from './event-log-read.contract.ts';
 import { describeSubscribeAll } from './event-log-subscribe.contract.ts';
 
 /**
@@ -46,6 +50,9 @@ export function describeEventLog(name: string, setUp: () => Promise<EventLogUnde
     });
     describe('readAll', () => {
       describeReadAll(inUse);
+    });
+    describe('readLastPosition', () => {
+      describeReadLastPosition(inUse);
     });
     describe('subscribeAll', () => {
       describeSubscribeAll(inUse);
