@@ -27,6 +27,8 @@ export default defineConfig({
           isolate: false,
           include: ['{packages,services,infra,scripts}/**/*.test.ts'],
           exclude: ['**/node_modules/**', '**/*.{int,e2e,contract,sim}.test.ts'],
+          // Ends what hangs; how fast a test is on a busy machine proves nothing.
+          testTimeout: 60_000,
         },
       },
       { test: { name: 'int', include: ['{packages,services,infra}/**/*.int.test.ts'], ...real } },

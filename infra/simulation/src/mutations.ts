@@ -134,8 +134,8 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     'event ids come from the place, not from the content',
     `${STORE}/hash-chain.ts`,
-    'return v5(eventHash, ID_NAMESPACE);',
-    "return v5(eventHash.slice(0, 0) + 'one', ID_NAMESPACE);",
+    "const hex = hash('sha1', nameInSpace, 'hex');",
+    "const hex = hash('sha1', 'one', 'hex');",
   ),
   mutation(
     'an answer leaves before it is durable',
