@@ -1,6 +1,7 @@
 import type { LedgerEvent } from '@points/contracts/stored-events';
-import { UnreadableEventError, decodeStoredEvent } from '@points/contracts/stored-events';
+import { UnreadableEventError } from '@points/contracts/stored-events';
 import type { AuditEvent } from './audit-event.ts';
+import { decodeEvent } from './books/decode.ts';
 import type { Finding } from './finding.ts';
 
 export type AccountLedgerEvent = Extract<LedgerEvent, { category: 'account' }>;
@@ -18,7 +19,7 @@ export class BrokenHistoryError extends Error {
 /** Reads an event of an account's stream. Throws BrokenHistoryError when it is none, or cannot be read. */
 export function decodeAccountEvent(stored: AuditEvent): AccountLedgerEvent {
   try {
-    const decoded = decodeStoredEvent(stored);
+    const decoded = decodeEvent(stored);
     if (decoded.category === 'account') return decoded;
     throw new UnreadableEventError(stored, 'not an event of an account');
   } catch (error) {

@@ -34,3 +34,18 @@ export type FindingKind =
   | 'wrong_totals'
   | 'wrong_signature'
   | 'anchor_differs';
+
+/** A finding about one event; `what` goes on after "event 3 of account-u1 ". */
+export function findingAt(place: EventPlace, kind: FindingKind, what: string): Finding {
+  const { stream, revision, position, line = null } = place;
+  const message = `event ${revision} of ${stream} ${what}`;
+  return { kind, stream, revision, position: String(position), line, message };
+}
+
+export interface EventPlace {
+  readonly stream: string;
+  readonly revision: number;
+  readonly position: bigint | string;
+  /** Line of the export, from 1; absent when the event did not come from one. */
+  readonly line?: number;
+}

@@ -1,9 +1,6 @@
-/** China has had one zone and no summer time since 1991. */
-const SHANGHAI_OFFSET_MS = 8 * 3_600_000;
-const MS_PER_DAY = 86_400_000;
+import { DAY_MS, LAST_TIME_MS, SHANGHAI_OFFSET_MS } from '@points/domain/time';
+
 const FIRST_TIME_MS = 0;
-/** The last time with a year of four digits, which times as texts need to be in order. */
-const LAST_TIME_MS = 253_402_300_799_999;
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const TIME =
@@ -18,7 +15,7 @@ export function parseReportTime(text: string, edge: 'start' | 'end'): string | n
   if (DATE.test(text)) {
     const startMs = realTime(`${text}T00:00`);
     if (startMs === null) return null;
-    const timeMs = startMs - SHANGHAI_OFFSET_MS + (edge === 'end' ? MS_PER_DAY - 1 : 0);
+    const timeMs = startMs - SHANGHAI_OFFSET_MS + (edge === 'end' ? DAY_MS - 1 : 0);
     return inBounds(timeMs);
   }
   const match = TIME.exec(text);

@@ -1,23 +1,12 @@
 import { GENESIS_HASH } from '@points/event-store/hash-chain';
-import type { Finding, FindingKind } from './finding.ts';
+import { type EventPlace, type Finding, findingAt } from './finding.ts';
+import { type StreamHead, inOrder } from './heads.ts';
 
 /** What the chain of one stream needs of an event. */
-export interface ChainLink {
-  readonly stream: string;
-  readonly revision: number;
-  readonly position: bigint | string;
+export interface ChainLink extends EventPlace {
   /** `metadata.prev_hash`. */
   readonly prev_hash: string;
   /** `metadata.hash`; whether it fits the content is judged elsewhere. */
-  readonly hash: string;
-  /** Line of the export, from 1; absent when the event did not come from one. */
-  readonly line?: number;
-}
-
-/** Where a stream stands: its last event's revision and hash. */
-export interface ChainHead {
-  readonly stream: string;
-  readonly revision: number;
   readonly hash: string;
 }
 
@@ -30,7 +19,7 @@ export interface StreamChains {
    */
   add(link: ChainLink): Finding | null;
   /** Sorted by the UTF-16 code units of the stream's name. */
-  heads(): ChainHead[];
+  heads(): StreamHead[];
 }
 
 export interface StreamChainsOptions {
@@ -51,7 +40,7 @@ export function createStreamChains({
     ends.set(link.stream, { revision: link.revision, hash: link.hash });
     if (link.revision === 0) {
       if (link.prev_hash === GENESIS_HASH) return null;
-      return found(link, 'broken_chain', 'the first event of its stream has a prev_hash');
+      return findingAt(link, 'broken_chain', 'the first event of its stream has a prev_hash');
     }
     return mayBeginLate ? null : missing(link, 0);
   };
@@ -63,7 +52,7 @@ export function createStreamChains({
       const { revision, hash } = end;
       if (link.revision <= revision) {
         const again = link.revision === revision && link.hash === hash;
-        return found(
+        return findingAt(
           link,
           'repeated_event',
           again
@@ -75,19 +64,14 @@ export function createStreamChains({
       end.hash = link.hash;
       if (link.revision > revision + 1) return missing(link, revision + 1);
       if (link.prev_hash === hash) return null;
-      return found(
+      return findingAt(
         link,
         'broken_chain',
         `prev_hash is ${link.prev_hash}, the hash of revision ${revision} is ${hash}`,
       );
     },
     heads() {
-      const heads = Array.from(ends, ([stream, { revision, hash }]) => ({
-        stream,
-        revision,
-        hash,
-      }));
-      return heads.sort((a, b) => (a.stream < b.stream ? -1 : 1));
+      return inOrder(Array.from(ends, ([stream, end]) => ({ stream, ...end })));
     },
   };
 }
@@ -96,16 +80,5 @@ function missing(link: ChainLink, from: number): Finding {
   const to = link.revision - 1;
   const which =
     from === to ? `revision ${from} is missing` : `revisions ${from} to ${to} are missing`;
-  return found(link, 'missing_events', `follows a gap: ${which}`);
-}
-
-function found(link: ChainLink, kind: FindingKind, what: string): Finding {
-  return {
-    kind,
-    stream: link.stream,
-    revision: link.revision,
-    position: String(link.position),
-    line: link.line ?? null,
-    message: `event ${link.revision} of ${link.stream} ${what}`,
-  };
+  return findingAt(link, 'missing_events', `follows a gap: ${which}`);
 }

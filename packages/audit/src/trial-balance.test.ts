@@ -1,4 +1,3 @@
-import { encodeMetadata } from '@points/contracts/stored-events';
 import type { RecordedAccountEvent } from '@points/domain/account/events';
 import {
   type Book,
@@ -20,6 +19,7 @@ import { DAY_MS } from '@points/domain/time';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AuditEvent } from './audit-event.ts';
+import { stored } from './books/testing/lives.ts';
 import { BrokenHistoryError, decodeAccountEvent } from './decode-account.ts';
 import { MOVEMENT_KINDS, balanceOf, debtOf, noMovement } from './movement.ts';
 import { type TrialBalanceRequest, trialBalance } from './trial-balance.ts';
@@ -31,22 +31,7 @@ const ALL: TrialBalanceRequest = { asOf: null, position: 99n, by: 'none' };
 function logOf(accounts: Readonly<Record<string, readonly RecordedAccountEvent[]>>): AuditEvent[] {
   return Object.entries(accounts)
     .flatMap(([id, events]) =>
-      events.map(({ event, context }, revision) => ({
-        id: uuidAt(0),
-        stream: `account-${id}`,
-        revision,
-        type: event.type,
-        data: JSON.parse(JSON.stringify(event.data)) as AuditEvent['data'],
-        metadata: encodeMetadata({
-          eventType: event.type,
-          context: { ...context, request_hash: 'a'.repeat(64) },
-          commandName: 'test',
-          actorType: 'client',
-          actorId: 'ai-demo',
-          correlationId: context.command_id,
-          causationId: context.command_id,
-        }),
-      })),
+      events.map((event, revision) => ({ ...stored(event, revision), stream: `account-${id}` })),
     )
     .map((event, place) => ({ ...event, position: BigInt(place * 10 + 3) }));
 }

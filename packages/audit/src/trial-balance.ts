@@ -2,7 +2,7 @@ import { parseStream } from '@points/contracts/streams';
 import type { AccountEvent } from '@points/domain/account/events';
 import type { AuditEvent } from './audit-event.ts';
 import { type AccountLedgerEvent, decodeAccountEvent } from './decode-account.ts';
-import type { Finding, FindingKind } from './finding.ts';
+import { type Finding, type FindingKind, findingAt } from './finding.ts';
 import { type Movement, addMovement, balanceOf, debtOf, noMovement } from './movement.ts';
 import { shanghaiDayOf } from './report-time.ts';
 import { type SourceRow, createSourceSums } from './trial-balance-sources.ts';
@@ -94,7 +94,8 @@ export async function trialBalance(
 function counted(stored: AuditEvent, asOf: string | null): AccountLedgerEvent | null {
   // An account's times never run backwards, so what counts is a beginning of its stream.
   if (asOf !== null && (stored.metadata['occurred_at'] ?? '') > asOf) return null;
-  if (!stored.stream.startsWith('account-') && parseStream(stored.stream) !== null) return null;
+  const name = parseStream(stored.stream);
+  if (name !== null && name.category !== 'account') return null;
   return decodeAccountEvent(stored);
 }
 
@@ -162,12 +163,6 @@ function judge(
   if (data.debt_after !== end.debt + owed)
     return ['wrong_books', `says debt_after ${data.debt_after}, it moved ${end.debt} by ${owed}`];
   return null;
-}
-
-function findingAt(stored: AuditEvent, kind: FindingKind, what: string): Finding {
-  const { stream, revision, position } = stored;
-  const message = `event ${revision} of ${stream} ${what}`;
-  return { kind, stream, revision, position: String(position), line: null, message };
 }
 
 function result(

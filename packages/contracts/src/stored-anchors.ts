@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { firstProblem } from './first-problem.ts';
+import { storedTime } from './stored-data.ts';
 import { type EncodedEvent, UnreadableEventError } from './stored-events.ts';
 import { AUDIT_ANCHOR_STREAM } from './streams.ts';
 import { upcast, upcastsOf } from './upcasts.ts';
@@ -35,13 +36,7 @@ const ledgerAnchored = {
     'SHA-256 (hex) over the RFC 8785 JSON of `{position, revision, stream, type}` and a line feed for each event, in the order of the log',
   ),
   key_id: sha256.describe('SHA-256 (hex) of the public key (SPKI, DER)'),
-  signed_at: z
-    .string()
-    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, {
-      error: 'must be a UTC time with milliseconds',
-    })
-    .meta({ title: 'time' })
-    .describe('When, by the clock of who signed it'),
+  signed_at: storedTime.describe('When, by the clock of who signed it'),
   signature: z
     .string()
     .regex(/^[0-9a-f]{128}$/, { error: 'must be 128 hex digits' })

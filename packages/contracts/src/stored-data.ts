@@ -16,7 +16,7 @@ type ModelData<Type extends ModelEventType> = Extract<ModelEvent, { type: Type }
 
 const integer = z.int();
 /** What `Date.toISOString` writes: fixed width, so the order of the texts is the order of the times. */
-const storedTime = z
+export const storedTime = z
   .string()
   .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, {
     error: 'must be a UTC time with milliseconds',

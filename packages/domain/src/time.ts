@@ -8,7 +8,7 @@ export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
 /** Asia/Shanghai has been UTC+8 without summer time since 1991. */
-const SHANGHAI_OFFSET_MS = 8 * HOUR_MS;
+export const SHANGHAI_OFFSET_MS = 8 * HOUR_MS;
 
 /** The last time that `formatTime` writes with a year of four digits, as every event has it. */
 export const LAST_TIME_MS = 253_402_300_799_999;

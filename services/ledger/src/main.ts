@@ -17,8 +17,8 @@ import { announceReady, createLog } from '@points/runtime/log';
 import { createMetrics } from '@points/runtime/metrics';
 import { connectNats } from '@points/runtime/nats';
 import { createShutdown } from '@points/runtime/shutdown';
-import { z } from 'zod';
 import { PricingConfigError } from '@points/runtime/pricing-config-file';
+import { z } from 'zod';
 import { recallTables } from './recall-tables.ts';
 import { startLedger } from './start.ts';
 

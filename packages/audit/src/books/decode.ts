@@ -1,7 +1,6 @@
-import { type LedgerEvent, decodeStoredEvent } from '@points/contracts/stored-events';
+import { type LedgerEvent, decodeStoredEvent, schemaName } from '@points/contracts/stored-events';
 import { parseStream } from '@points/contracts/streams';
-import { presentVersion } from '@points/contracts/upcasts';
-import type { AccountEvent, EventContext } from '@points/domain/account/events';
+import type { AccountEvent, AccountEventType, EventContext } from '@points/domain/account/events';
 import type { AuditEvent } from '../audit-event.ts';
 import { hasShape, isTime } from './event-shapes.ts';
 
@@ -17,24 +16,12 @@ export function decodeEvent(event: AuditEvent): LedgerEvent {
 function decodePresent({ stream, type, data, metadata }: AuditEvent): LedgerEvent | null {
   const name = parseStream(stream);
   if (name?.category !== 'account') return null;
-  if (metadata['schema'] !== schemaOf(type)) return null;
   const context = contextOf(metadata);
   if (context === null || !hasShape(type, data)) return null;
+  if (metadata['schema'] !== schemaName(type as AccountEventType)) return null;
   // The shape of this type has just been seen, so the pair is what the type says.
   const event = { type, data } as unknown as AccountEvent;
   return { category: 'account', accountId: name.accountId, event, context };
-}
-
-const SCHEMAS = new Map<string, string>();
-/** Types that are not ours may come in any number. */
-const SCHEMAS_MAX = 100;
-
-function schemaOf(type: string): string {
-  const known = SCHEMAS.get(type);
-  if (known !== undefined) return known;
-  const schema = `${type}.v${presentVersion(type)}`;
-  if (SCHEMAS.size < SCHEMAS_MAX) SCHEMAS.set(type, schema);
-  return schema;
 }
 
 const HASH = /^[0-9a-f]{64}$/;

@@ -9,6 +9,7 @@ import type {
 } from '@points/domain/account/events';
 import { parseDecimal } from '@points/domain/pricing/decimal';
 import { MAX_POINTS, priceUse } from '@points/domain/pricing/price-use';
+import { DAY_MS } from '@points/domain/time';
 import { type BatchBook, isDue } from './batch-books.ts';
 import {
   type Ledger,
@@ -22,11 +23,11 @@ import {
   recall,
   repay,
   settle,
+  spend,
   useHoldId,
 } from './ledger.ts';
 import { WrongBooksError } from './wrong-books.ts';
 
-const DAY_MS = 24 * 3_600_000;
 const GRACE_MS = 7 * DAY_MS;
 /** Sums stay safe integers: no overage takes the debt beyond this. */
 const MAX_DEBT = 9_000_000_000_000_000;
@@ -127,8 +128,7 @@ export function confirmed(ledger: Ledger, data: HoldConfirmed, now: string): voi
   checkNumber('overage', data.overage, Math.max(0, charged - amount));
 
   close(ledger, hold);
-  for (const { batch_id, points } of allocations)
-    ledger.batches.take(ledger.batches.get(batch_id), points, 'consumed');
+  spend(ledger, allocations, 'consumed');
   const released = data.released === 0 ? [] : without(placed.allocations, used);
   repay(ledger, data.debt_repaid, released);
   owe(ledger, data.hold_id, debtAdded);

@@ -1,6 +1,6 @@
 import type { Allocation, DebtRepayment, PointsHeld } from '@points/domain/account/events';
 import { type Movement, noMovement } from '../movement.ts';
-import { type BatchBook, BatchBooks, type NewBatchBook, isDue } from './batch-books.ts';
+import { type BatchBook, BatchBooks, type NewBatchBook, type Use, isDue } from './batch-books.ts';
 import type { AccountMemory, SettledHold, SettledHolds } from './settled-holds.ts';
 import { WrongBooksError } from './wrong-books.ts';
 
@@ -122,6 +122,16 @@ export function makeBatch(ledger: Ledger, batch: NewBatchBook): BatchBook {
     throw new WrongBooksError(`batch ${batchId} is not named by its command ${ledger.commandId}`);
   ledger.options.onUse?.('batch', batchId);
   return ledger.batches.add(batch);
+}
+
+/** Takes points out of batches and writes down what for. Returns how many. */
+export function spend(ledger: Ledger, parts: readonly Allocation[], use: Use): number {
+  let spent = 0;
+  for (const { batch_id, points } of parts) {
+    ledger.batches.take(ledger.batches.get(batch_id), points, use);
+    spent += points;
+  }
+  return spent;
 }
 
 export function owe(ledger: Ledger, debtRef: string, points: number): void {

@@ -15,6 +15,7 @@ import {
   makeBatch,
   owe,
   repayFromFree,
+  spend,
 } from './ledger.ts';
 import { WrongBooksError } from './wrong-books.ts';
 
@@ -60,7 +61,7 @@ export function reversed(ledger: Ledger, data: RechargeReversed, now: string): v
   for (const { points } of allocations.slice(0, own)) taken += points;
   const isOther = (ref: string | null) => ref !== source_ref;
   checkEnd(allocations, checkTaken(ledger, allocations, own, owed - taken, now, isOther));
-  const debtAdded = owed - takeFree(ledger, data, 'reversed');
+  const debtAdded = owed - spend(ledger, allocations, 'reversed');
   checkNumber('debt_added', data.debt_added, debtAdded);
   checkDebtRef(data.debt_ref, `reversal:${source_ref}`);
   owe(ledger, data.debt_ref, debtAdded);
@@ -98,7 +99,7 @@ export function adjusted(ledger: Ledger, data: PointsAdjusted, now: string): voi
   if (batch !== null || data.debt_repaid.length > 0)
     throw new WrongBooksError('an adjustment downwards adds points');
   checkEnd(allocations, checkTaken(ledger, allocations, 0, -delta, now));
-  const debtAdded = -delta - takeFree(ledger, data, 'adjusted');
+  const debtAdded = -delta - spend(ledger, allocations, 'adjusted');
   checkNumber('debt_added', data.debt_added, debtAdded);
   owe(ledger, data.debt_ref, debtAdded);
 }
@@ -113,19 +114,6 @@ function addNew(ledger: Ledger, batch: NewBatch, now: string, sourceRef: string 
     sourceRef,
     originBatchId: null,
   });
-}
-
-function takeFree(
-  ledger: Ledger,
-  { allocations }: Pick<PointsAdjusted, 'allocations'>,
-  use: 'reversed' | 'adjusted',
-): number {
-  let taken = 0;
-  for (const { batch_id, points } of allocations) {
-    ledger.batches.take(ledger.batches.get(batch_id), points, use);
-    taken += points;
-  }
-  return taken;
 }
 
 function checkDebtRef(told: string, right: string): void {

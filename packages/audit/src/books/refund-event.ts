@@ -161,14 +161,14 @@ function failed(
   charge: Charge | null,
   now: string,
 ): void {
-  if (charge !== null && charge.failurePolicy !== 'charge_then_refund')
+  if (charge === null) return;
+  if (charge.failurePolicy !== 'charge_then_refund')
     throw new WrongBooksError(`a failure of hold ${hold_id} is canceled, not charged and refunded`);
-  if (charge !== null)
-    ledger.memory.holds.set(hold_id, {
-      status: 'canceled',
-      reason: 'failed',
-      at: now,
-      placed: null,
-      lateHold: null,
-    });
+  ledger.memory.holds.set(hold_id, {
+    status: 'canceled',
+    reason: 'failed',
+    at: now,
+    placed: null,
+    lateHold: null,
+  });
 }
