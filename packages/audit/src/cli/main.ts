@@ -1,0 +1,39 @@
+import { ConfigError } from '@points/runtime/config';
+import { Command, CommanderError } from 'commander';
+import { CannotRunError, EXIT } from './outcome.ts';
+
+/** `npm run audit -- <verb>`. Every verb is a file of this folder. */
+function program(): Command {
+  const root = new Command('audit');
+  root
+    .usage('<verb> [options]')
+    .description('Proves, replays and explains every point from the event log alone.')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      `
+Where the log is: EVENTSTORE_URL (and DATABASE_URL for what compares with the read tables), or
+without them the stack that "npm start" runs in DATA_DIR (default .data). An export needs neither.
+
+Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
+    );
+  return root;
+}
+
+async function main(): Promise<void> {
+  const root = program();
+  for (const command of [root, ...root.commands]) command.exitOverride();
+  await root.parseAsync(process.argv.slice(2), { from: 'user' });
+}
+
+main().catch((error: unknown) => {
+  // commander has printed what there is to say: help ends well, wrong usage does not.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT.holds : EXIT.couldNotRun;
+    return;
+  }
+  const isPlain = error instanceof CannotRunError || error instanceof ConfigError;
+  const text = error instanceof Error ? (isPlain ? error.message : error.stack) : String(error);
+  process.stderr.write(`audit: ${text}\n`);
+  process.exitCode = EXIT.couldNotRun;
+});

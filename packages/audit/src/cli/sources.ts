@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EventLog } from '@points/event-store/event-log';
+import { connectEventStoreDb } from '@points/event-store/eventstoredb';
+import { readConfig, urlSetting } from '@points/runtime/config';
+import { z } from 'zod';
+import { CannotRunError } from './outcome.ts';
+
+const eventStoreSetting = z.object({
+  EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']),
+});
+
+/** Runs `work` with the event log that the environment, or the stack in DATA_DIR, names. */
+export async function withEventLog<Result>(
+  work: (log: EventLog) => Promise<Result>,
+): Promise<Result> {
+  const { EVENTSTORE_URL } = readConfig(eventStoreSetting, addresses());
+  const log = connectEventStoreDb({ url: EVENTSTORE_URL });
+  try {
+    return await work(log);
+  } finally {
+    await log.close();
+  }
+}
+
+function addresses(): NodeJS.ProcessEnv {
+  return { ...runningStack(), ...process.env };
+}
+
+/** Addresses of the development stack that runs in DATA_DIR, if one does. */
+function runningStack(): Record<string, string> {
+  const file = join(process.env['DATA_DIR'] ?? '.data', 'dev-stack.json');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return {};
+  }
+  const stack = z
+    .object({ eventstore: z.string(), postgres: z.string() })
+    .safeParse(JSON.parse(text));
+  if (!stack.success) throw new CannotRunError(`${file} is not what "npm start" writes`);
+  return { EVENTSTORE_URL: stack.data.eventstore, DATABASE_URL: stack.data.postgres };
+}
