@@ -29,6 +29,11 @@ export function shanghaiDayOf(time: string): string {
   return new Date(Date.parse(time) + SHANGHAI_OFFSET_MS).toISOString().slice(0, 10);
 }
 
+/** The same time as a clock in Shanghai shows it: ISO-8601 with milliseconds and +08:00. */
+export function shanghaiTimeOf(time: string): string {
+  return new Date(Date.parse(time) + SHANGHAI_OFFSET_MS).toISOString().replace('Z', '+08:00');
+}
+
 function realTime(minute: string): number | null {
   const timeMs = Date.parse(`${minute}Z`);
   if (Number.isNaN(timeMs) || !new Date(timeMs).toISOString().startsWith(minute)) return null;

@@ -1,5 +1,9 @@
+import { StoreUnavailableError } from '@points/event-store/event-log';
 import { ConfigError } from '@points/runtime/config';
 import { Command, CommanderError } from 'commander';
+import { BrokenHistoryError } from '../decode-account.ts';
+import { LogEndsEarlyError } from '../pinned-log.ts';
+import { balanceCommand } from './balance.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 
 /** `npm run audit -- <verb>`. Every verb is a file of this folder. */
@@ -17,6 +21,7 @@ without them the stack that "npm start" runs in DATA_DIR (default .data). An exp
 
 Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
     );
+  root.addCommand(balanceCommand());
   return root;
 }
 
@@ -32,8 +37,19 @@ main().catch((error: unknown) => {
     process.exitCode = error.exitCode === 0 ? EXIT.holds : EXIT.couldNotRun;
     return;
   }
-  const isPlain = error instanceof CannotRunError || error instanceof ConfigError;
-  const text = error instanceof Error ? (isPlain ? error.message : error.stack) : String(error);
-  process.stderr.write(`audit: ${text}\n`);
-  process.exitCode = EXIT.couldNotRun;
+  process.stderr.write(`audit: ${sentenceOf(error)}\n`);
+  process.exitCode = error instanceof BrokenHistoryError ? EXIT.doesNotHold : EXIT.couldNotRun;
 });
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof StoreUnavailableError)
+    return `the event log cannot be read (${error.message}). Is the store at EVENTSTORE_URL up, or "npm start" running?`;
+  if (error instanceof BrokenHistoryError)
+    return `no report is made of a log that does not hold: ${error.message}`;
+  const isPlain =
+    error instanceof CannotRunError ||
+    error instanceof ConfigError ||
+    error instanceof LogEndsEarlyError;
+  if (!(error instanceof Error)) return String(error);
+  return isPlain ? error.message : (error.stack ?? error.message);
+}
