@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { type BalanceAsOf, balanceAsOf } from '../balance-as-of.ts';
 import { shanghaiTimeOf } from '../report-time.ts';
-import { accountArgument, timeArgument, withPinnedAccount } from './account-report.ts';
+import { withPinnedAccount } from './account-report.ts';
+import { accountId, reportTime } from './arguments.ts';
 
 interface BalanceOptions {
   readonly asOf?: string;
@@ -11,11 +12,11 @@ interface BalanceOptions {
 export function balanceCommand(): Command {
   return new Command('balance')
     .description('What an account had at a time: balance, batches, open holds, debt, membership.')
-    .argument('<account>', 'account id', accountArgument)
+    .argument('<account>', 'account id', accountId)
     .option(
       '--as-of <time>',
       'with its zone, or a day in Shanghai up to its end (default: up to the last event)',
-      timeArgument('end'),
+      reportTime('end'),
     )
     .option('--json', 'the result as JSON')
     .addHelpText(
@@ -25,9 +26,9 @@ Examples:
   npm run audit -- balance user-1
   npm run audit -- balance user-1 --as-of 2026-01-31 --json`,
     )
-    .action(async (accountId: string, { asOf, json }: BalanceOptions) => {
-      const result = await withPinnedAccount(accountId, ({ events, position }) =>
-        balanceAsOf(accountId, events(), { asOf: asOf ?? null, position }),
+    .action(async (account: string, { asOf, json }: BalanceOptions) => {
+      const result = await withPinnedAccount(account, ({ events, position }) =>
+        balanceAsOf(account, events(), { asOf: asOf ?? null, position }),
       );
       process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : textOf(result));
     });

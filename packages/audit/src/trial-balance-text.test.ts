@@ -1,0 +1,49 @@
+import { adjust, charged, consume, hold, openBook, recharge } from '@points/domain/testing/book';
+import { expect, it } from 'vitest';
+import { sealed } from './testing/sealed.ts';
+import { type TrialBalanceBy, trialBalance } from './trial-balance.ts';
+import { trialBalanceCsv, trialBalanceTable } from './trial-balance-text.ts';
+
+function events(sourceType = 'image') {
+  const book = openBook();
+  recharge(book, 10_000, { bonus: 2 });
+  consume(book, 7, { terms: charged(7), request: { sourceType } });
+  hold(book, 5);
+  adjust(book, -20_000, { forced: true });
+  return sealed('ada', book.events);
+}
+
+const of = (by: TrialBalanceBy, log = events()) =>
+  trialBalance(() => log, { asOf: null, position: 33n, by });
+
+it('is a table of two sides with their sums, and a verdict', async () => {
+  const text = trialBalanceTable(await of('none'));
+  expect(text).toMatch(/^ {2}paid +10,000$/m);
+  expect(text).toMatch(/^ {2}adjusted_down +20,000$/m);
+  expect(text.match(/^ {2}sum +([\d,]+) +\1$/gm)).toHaveLength(2);
+  expect(text).toContain('read up to position 33');
+  expect(text.endsWith('\nIt sums to zero.\n')).toBe(true);
+});
+
+it('names what does not hold', async () => {
+  const log = events();
+  log.splice(1, 1);
+  const text = trialBalanceTable(await of('none', log));
+  expect(text).toContain('IT DOES NOT HOLD.');
+  expect(text).toContain('event 2 of account-ada comes where revision 1 should');
+});
+
+it('shows days and sources, without the columns that say nothing', async () => {
+  const days = trialBalanceTable(await of('day'));
+  expect(days).toMatch(/^day +paid +bonus +consumed +adjusted_down/m);
+  expect(days).toMatch(/^2026-01-01 +10,000 +2 +7/m);
+  expect(trialBalanceTable(await of('source'))).toMatch(/^use +image +7$/m);
+});
+
+it('is CSV with BOM and header, in which a name cannot be a formula', async () => {
+  const csv = trialBalanceCsv(await of('none'));
+  expect(csv.startsWith('\u{FEFF}section,name,debit,credit\r\npoints,paid,10000,0\r\n')).toBe(true);
+  const sources = trialBalanceCsv(await of('source', events('=1+1')));
+  expect(sources).toContain("use,'=1+1,,");
+  expect(trialBalanceCsv(await of('day'))).toContain('\r\n2026-01-01,10000,2,');
+});

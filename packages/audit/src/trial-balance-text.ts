@@ -1,0 +1,122 @@
+import { CSV_BOM, type CsvCell, csvRows } from './csv.ts';
+import { MOVEMENT_KINDS } from './movement.ts';
+import type { TrialBalance, TrialBalanceEntry } from './trial-balance.ts';
+import { shanghaiTimeOf } from './report-time.ts';
+
+/** The trial balance for a person at a terminal: pure ASCII columns, a verdict at the end. */
+export function trialBalanceTable(result: TrialBalance): string {
+  const lines = [
+    `Trial balance ${result.as_of === null ? '' : `as of ${shanghaiTimeOf(result.as_of)}, `}read up to position ${result.position ?? 'none (the log is empty)'}`,
+    `${grouped(result.events)} events of ${grouped(result.accounts)} accounts; all numbers are points`,
+    '',
+    ...section(result, 'points', 'Points: where they came from, where they went, what users have'),
+    '',
+    ...section(result, 'debts', 'Debts: what users came to owe, and what became of it'),
+    '',
+    `balance of all users ${grouped(result.balance)}; of it held ${grouped(result.held)}; debt ${grouped(result.debt)}; waived so far ${grouped(result.totals.waived)}`,
+  ];
+  if (result.days.length > 0) lines.push('', ...table(dayTable(result)));
+  if (result.sources.length > 0) lines.push('', ...table(sourceTable(result)));
+  lines.push('', ...verdict(result));
+  return `${lines.join('\n')}\n`;
+}
+
+/** The entries, or, when the result is by day or source, those rows; with BOM and header. */
+export function trialBalanceCsv(result: TrialBalance): string {
+  if (result.by === 'day') return CSV_BOM + csvRows(dayTable(result));
+  if (result.by === 'source') return CSV_BOM + csvRows(sourceTable(result));
+  const rows = result.entries.map(({ section: part, name, debit, credit }) => [
+    part,
+    name,
+    debit,
+    credit,
+  ]);
+  return CSV_BOM + csvRows([['section', 'name', 'debit', 'credit'], ...rows]);
+}
+
+function dayTable({ days }: TrialBalance): CsvCell[][] {
+  return [
+    ['day', ...MOVEMENT_KINDS, 'balance', 'debt', 'held_after'],
+    ...days.map((row) => [
+      row.day,
+      ...MOVEMENT_KINDS.map((kind) => row[kind]),
+      row.balance,
+      row.debt,
+      row.held_after,
+    ]),
+  ];
+}
+
+function sourceTable({ sources }: TrialBalance): CsvCell[][] {
+  return [
+    ['group', 'source', 'model', ...MOVEMENT_KINDS],
+    ...sources.map((row) => [
+      row.group,
+      { text: row.source },
+      { text: row.model },
+      ...MOVEMENT_KINDS.map((kind) => row[kind]),
+    ]),
+  ];
+}
+
+const NAME_WIDTH = 24;
+const NUMBER_WIDTH = 24;
+
+function section(
+  { entries }: TrialBalance,
+  part: TrialBalanceEntry['section'],
+  title: string,
+): string[] {
+  const rows = entries.filter((entry) => entry.section === part);
+  const line = (name: string, debit: string, credit: string) =>
+    `  ${name.padEnd(NAME_WIDTH)}${debit.padStart(NUMBER_WIDTH)}${credit.padStart(NUMBER_WIDTH)}`.trimEnd();
+  const sum = (side: 'debit' | 'credit') => grouped(rows.reduce((all, row) => all + row[side], 0));
+  return [
+    title,
+    line('', 'debit', 'credit'),
+    ...rows.map(({ name, debit, credit }) => line(name, filled(debit), filled(credit))),
+    line('', '-'.repeat(NUMBER_WIDTH - 2), '-'.repeat(NUMBER_WIDTH - 2)),
+    line('sum', sum('debit'), sum('credit')),
+  ];
+}
+
+function verdict({ sums_to_zero, findings, finding_count }: TrialBalance): string[] {
+  if (sums_to_zero) return ['It sums to zero.'];
+  const lines = findings.map(({ message }) => `  ${message}`);
+  if (finding_count > findings.length)
+    lines.push(`  and ${grouped(finding_count - findings.length)} more`);
+  return ['IT DOES NOT HOLD.', ...lines];
+}
+
+/** Columns as wide as their widest cell; columns without any points are left out. */
+function table(rows: readonly (readonly CsvCell[])[]): string[] {
+  const texts = rows.map((row) => row.map(cellText));
+  const columns = (texts[0] ?? []).map((_, column) => texts.map((row) => row[column] ?? ''));
+  const shown = columns.filter((column) => column.slice(1).some((text) => text !== ''));
+  const isNumbers = shown.map((column) => column.slice(1).every((text) => /^[-\d,]*$/.test(text)));
+  const widths = shown.map((column) => Math.max(...column.map((text) => text.length)));
+  return texts.map((_, place) =>
+    shown
+      .map((column, index) => {
+        const text = column[place] ?? '';
+        const width = widths[index] ?? 0;
+        return index > 0 && isNumbers[index] === true ? text.padStart(width) : text.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function cellText(cell: CsvCell): string {
+  if (typeof cell === 'number') return filled(cell);
+  if (cell === null) return '';
+  return typeof cell === 'string' ? cell : cell.text;
+}
+
+function filled(points: number): string {
+  return points === 0 ? '' : grouped(points);
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString('en');
+}
