@@ -65,6 +65,17 @@ export function standingOf(books: AccountBooks): Standing {
   return { balance: books.balance(), held: books.held(), debt: books.debt() };
 }
 
+/** An account's times never run backwards: the first event after `to` is the end. */
+export async function* until(
+  events: AccountEvents,
+  to: string | null,
+): AsyncGenerator<AuditEvent, void> {
+  for await (const stored of events) {
+    if (to !== null && (stored.metadata['occurred_at'] ?? '') > to) return;
+    yield stored;
+  }
+}
+
 function applyTo(books: AccountBooks, decoded: AccountLedgerEvent, stored: AuditEvent): void {
   try {
     books.apply(decoded);

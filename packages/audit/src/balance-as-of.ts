@@ -1,6 +1,5 @@
 import type { BatchKind, ChargeMode } from '@points/domain/account/events';
-import { type AccountEvents, type HistoryStep, accountHistory } from './account-history.ts';
-import type { AuditEvent } from './audit-event.ts';
+import { type AccountEvents, type HistoryStep, accountHistory, until } from './account-history.ts';
 import type { AccountBooks } from './books/account-books.ts';
 import { type Movement, noMovement } from './movement.ts';
 
@@ -95,17 +94,6 @@ export async function balanceAsOf(
     last_position: last === null ? null : String(last.stored.position),
     ...stateOf(last?.books ?? null, asOf),
   };
-}
-
-/** An account's times never run backwards, so what counts is a beginning of its stream. */
-async function* until(
-  events: AccountEvents,
-  asOf: string | null,
-): AsyncGenerator<AuditEvent, void> {
-  for await (const stored of events) {
-    if (asOf !== null && (stored.metadata['occurred_at'] ?? '') > asOf) return;
-    yield stored;
-  }
 }
 
 function stateOf(books: AccountBooks | null, asOf: string | null) {

@@ -5,6 +5,7 @@ import { BrokenHistoryError } from '../decode-account.ts';
 import { LogEndsEarlyError } from '../pinned-log.ts';
 import { balanceCommand } from './balance.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { statementCommand } from './statement.ts';
 import { trialBalanceCommand } from './trial-balance.ts';
 
 /** `npm run audit -- <verb>`. Every verb is a file of this folder. */
@@ -22,7 +23,10 @@ without them the stack that "npm start" runs in DATA_DIR (default .data). An exp
 
 Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
     );
-  root.addCommand(balanceCommand()).addCommand(trialBalanceCommand());
+  root
+    .addCommand(balanceCommand())
+    .addCommand(statementCommand())
+    .addCommand(trialBalanceCommand());
   return root;
 }
 
