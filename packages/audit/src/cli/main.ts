@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { BrokenHistoryError } from '../decode-account.ts';
 import { LogEndsEarlyError } from '../pinned-log.ts';
 import { balanceCommand } from './balance.ts';
+import { compareCommand } from './compare.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { statementCommand } from './statement.ts';
 import { trialBalanceCommand } from './trial-balance.ts';
@@ -25,6 +26,7 @@ Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
     );
   root
     .addCommand(balanceCommand())
+    .addCommand(compareCommand())
     .addCommand(statementCommand())
     .addCommand(trialBalanceCommand());
   return root;

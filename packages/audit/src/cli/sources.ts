@@ -9,6 +9,9 @@ import { CannotRunError } from './outcome.ts';
 const eventStoreSetting = z.object({
   EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']),
 });
+const databaseSetting = z.object({
+  DATABASE_URL: urlSetting(['postgres', 'postgresql']),
+});
 
 /** Runs `work` with the event log that the environment, or the stack in DATA_DIR, names. */
 export async function withEventLog<Result>(
@@ -21,6 +24,11 @@ export async function withEventLog<Result>(
   } finally {
     await log.close();
   }
+}
+
+/** The URL of the read tables that the environment, or the stack in DATA_DIR, names. Throws ConfigError. */
+export function databaseUrl(): string {
+  return readConfig(databaseSetting, addresses()).DATABASE_URL;
 }
 
 function addresses(): NodeJS.ProcessEnv {
