@@ -2,6 +2,7 @@ import { CSV_BOM, type CsvCell, csvRows } from './csv.ts';
 import { MOVEMENT_KINDS } from './movement.ts';
 import type { TrialBalance, TrialBalanceEntry } from './trial-balance.ts';
 import { shanghaiTimeOf } from './report-time.ts';
+import { filled, grouped, textTable } from './text-table.ts';
 
 /** The trial balance for a person at a terminal: pure ASCII columns, a verdict at the end. */
 export function trialBalanceTable(result: TrialBalance): string {
@@ -15,8 +16,8 @@ export function trialBalanceTable(result: TrialBalance): string {
     '',
     `balance of all users ${grouped(result.balance)}; of it held ${grouped(result.held)}; debt ${grouped(result.debt)}; waived so far ${grouped(result.totals.waived)}`,
   ];
-  if (result.days.length > 0) lines.push('', ...table(dayTable(result)));
-  if (result.sources.length > 0) lines.push('', ...table(sourceTable(result)));
+  if (result.days.length > 0) lines.push('', ...textTable(dayTable(result)));
+  if (result.sources.length > 0) lines.push('', ...textTable(sourceTable(result)));
   lines.push('', ...verdict(result));
   return `${lines.join('\n')}\n`;
 }
@@ -86,37 +87,4 @@ function verdict({ sums_to_zero, findings, finding_count }: TrialBalance): strin
   if (finding_count > findings.length)
     lines.push(`  and ${grouped(finding_count - findings.length)} more`);
   return ['IT DOES NOT HOLD.', ...lines];
-}
-
-/** Columns as wide as their widest cell; columns without any points are left out. */
-function table(rows: readonly (readonly CsvCell[])[]): string[] {
-  const texts = rows.map((row) => row.map(cellText));
-  const columns = (texts[0] ?? []).map((_, column) => texts.map((row) => row[column] ?? ''));
-  const shown = columns.filter((column) => column.slice(1).some((text) => text !== ''));
-  const isNumbers = shown.map((column) => column.slice(1).every((text) => /^[-\d,]*$/.test(text)));
-  const widths = shown.map((column) => Math.max(...column.map((text) => text.length)));
-  return texts.map((_, place) =>
-    shown
-      .map((column, index) => {
-        const text = column[place] ?? '';
-        const width = widths[index] ?? 0;
-        return index > 0 && isNumbers[index] === true ? text.padStart(width) : text.padEnd(width);
-      })
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-function cellText(cell: CsvCell): string {
-  if (typeof cell === 'number') return filled(cell);
-  if (cell === null) return '';
-  return typeof cell === 'string' ? cell : cell.text;
-}
-
-function filled(points: number): string {
-  return points === 0 ? '' : grouped(points);
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString('en');
 }

@@ -8,6 +8,7 @@ import { compareCommand } from './compare.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { statementCommand } from './statement.ts';
 import { trialBalanceCommand } from './trial-balance.ts';
+import { whatIfCommand } from './what-if.ts';
 
 /** `npm run audit -- <verb>`. Every verb is a file of this folder. */
 function program(): Command {
@@ -28,7 +29,8 @@ Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
     .addCommand(balanceCommand())
     .addCommand(compareCommand())
     .addCommand(statementCommand())
-    .addCommand(trialBalanceCommand());
+    .addCommand(trialBalanceCommand())
+    .addCommand(whatIfCommand());
   return root;
 }
 

@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
+import type { AuditEvent } from '../audit-event.ts';
 
 /** Long work, shown on stderr when that is a terminal, and nowhere else. */
 export interface Progress {
@@ -27,4 +28,21 @@ export function showProgress(label: string, unit: string): Progress {
       bar.update(Math.floor(share * STEPS), { count: count.toLocaleString('en') }),
     stop: () => bar.stop(),
   };
+}
+
+const TOLD_EVERY_EVENTS = 1_000;
+
+/** The same events; shows how far they are on their way to `pin`. */
+export async function* withProgress(
+  events: AsyncIterable<AuditEvent>,
+  pin: bigint | null,
+  progress: Progress,
+): AsyncGenerator<AuditEvent, void> {
+  let count = 0;
+  for await (const event of events) {
+    count += 1;
+    if (count % TOLD_EVERY_EVENTS === 0)
+      progress.update(Number(event.position) / Number(pin ?? 1n), count);
+    yield event;
+  }
 }

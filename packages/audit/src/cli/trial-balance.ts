@@ -1,11 +1,10 @@
 import { Command, Option } from 'commander';
-import type { AuditEvent } from '../audit-event.ts';
 import { eventsUpTo, pinPosition } from '../pinned-log.ts';
 import { type TrialBalance, type TrialBalanceBy, trialBalance } from '../trial-balance.ts';
 import { trialBalanceCsv, trialBalanceTable } from '../trial-balance-text.ts';
 import { reportTime } from './arguments.ts';
 import { EXIT } from './outcome.ts';
-import { showProgress } from './progress.ts';
+import { showProgress, withProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
 interface Options {
@@ -51,10 +50,7 @@ async function run({ asOf, by, format, json }: Options): Promise<void> {
   const result = await withEventLog(async (log) => {
     const pin = await pinPosition(log);
     const progress = showProgress('trial balance', 'events');
-    const read = () =>
-      counting(eventsUpTo(log, { pin }), (event, count) => {
-        progress.update(Number(event.position) / Number(pin ?? 1n), count);
-      });
+    const read = () => withProgress(eventsUpTo(log, { pin }), pin, progress);
     try {
       return await trialBalance(read, { asOf: asOf ?? null, position: pin, by });
     } finally {
@@ -68,18 +64,4 @@ async function run({ asOf, by, format, json }: Options): Promise<void> {
 function written(result: TrialBalance, format: Options['format']): string {
   if (format === 'json') return `${JSON.stringify(result, null, 2)}\n`;
   return format === 'csv' ? trialBalanceCsv(result) : trialBalanceTable(result);
-}
-
-const TOLD_EVERY_EVENTS = 1_000;
-
-async function* counting(
-  events: AsyncIterable<AuditEvent>,
-  tell: (event: AuditEvent, count: number) => void,
-): AsyncGenerator<AuditEvent, void> {
-  let count = 0;
-  for await (const event of events) {
-    count += 1;
-    if (count % TOLD_EVERY_EVENTS === 0) tell(event, count);
-    yield event;
-  }
 }

@@ -110,7 +110,11 @@ export function openLife(stream: string, random: Random): AccountLife {
   }
 
   function actual({ request }: Placed): ActualUse {
-    const { sourceType, model } = request;
+    const { sourceType, model, terms } = request;
+    // More than anybody has: waived, or debt.
+    const isCapped = !('code' in terms) && terms.overage === 'cap';
+    if (random.chance(isCapped ? 0.03 : 0.002))
+      return { kind: 'points', points: random.between(2_000, 6_000) };
     if (random.chance(0.03)) return { kind: 'points', points: random.between(0, 40) };
     if (
       (sourceType === 'tts' || sourceType === 'video') &&
