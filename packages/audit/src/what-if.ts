@@ -159,7 +159,16 @@ function collectUses(request: WhatIfRequest) {
           account.settled = null;
         } else if (isAsked(context.occurred_at)) sumsOf(accountId).refunded += event.data.points;
         return;
+      case 'PointsRecharged':
+      case 'RechargeReversed':
+      case 'PointsAdjusted':
+      case 'BatchExpired':
+      case 'HoldExtended':
+      case 'AccountFrozen':
+      case 'AccountUnfrozen':
+        return;
       default:
+        event satisfies never;
     }
   }
 
