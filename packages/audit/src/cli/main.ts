@@ -5,6 +5,7 @@ import { BrokenHistoryError } from '../decode-account.ts';
 import { LogEndsEarlyError } from '../pinned-log.ts';
 import { balanceCommand } from './balance.ts';
 import { compareCommand } from './compare.ts';
+import { explainCommand } from './explain.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { statementCommand } from './statement.ts';
 import { trialBalanceCommand } from './trial-balance.ts';
@@ -28,6 +29,7 @@ Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
   root
     .addCommand(balanceCommand())
     .addCommand(compareCommand())
+    .addCommand(explainCommand())
     .addCommand(statementCommand())
     .addCommand(trialBalanceCommand())
     .addCommand(whatIfCommand());

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { Command, Option } from 'commander';
 import { type StatementPart, statement } from '../statement.ts';
 import { statementCsv } from '../statement-csv.ts';
+import { statementHtml } from '../statement-html.ts';
 import { statementJson } from '../statement-json.ts';
 import type { ReportLanguage } from '../statement-words.ts';
 import { withPinnedAccount } from './account-report.ts';
@@ -13,7 +14,7 @@ import { CannotRunError, EXIT } from './outcome.ts';
 interface Options {
   readonly from?: string;
   readonly to?: string;
-  readonly format: 'csv' | 'json';
+  readonly format: 'csv' | 'json' | 'html';
   readonly json?: true;
   readonly out?: string;
   readonly lang: ReportLanguage;
@@ -36,7 +37,9 @@ export function statementCommand(): Command {
       reportTime('end'),
     )
     .addOption(
-      new Option('--format <format>', 'how to write it').choices(['csv', 'json']).default('csv'),
+      new Option('--format <format>', 'how to write it')
+        .choices(['csv', 'json', 'html'])
+        .default('csv'),
     )
     .option('--json', 'the same as --format json')
     .option('--out <file>', 'write it there instead of printing it; the file is replaced')
@@ -50,6 +53,7 @@ export function statementCommand(): Command {
       `
 Examples:
   npm run audit -- statement user-1 --from 2026-01-01 --to 2026-01-31 --out january.csv
+  npm run audit -- statement user-1 --format html --lang en --out user-1.html
   npm run audit -- statement user-1 --from 2026-01-01 --to 2026-01-31 --json`,
     )
     .action(run);
@@ -65,9 +69,18 @@ async function run(account: string, options: Options): Promise<void> {
     const parts = watched(statement(account, events(), { from, to, position }), (part) => {
       if (part.part === 'closing') addsUp = part.adds_up;
     });
-    await write(format === 'csv' ? statementCsv(parts, lang) : statementJson(parts), out);
+    await write(written(parts, format, lang), out);
   });
   process.exitCode = addsUp ? EXIT.holds : EXIT.doesNotHold;
+}
+
+function written(
+  parts: AsyncIterable<StatementPart>,
+  format: Options['format'],
+  lang: ReportLanguage,
+): AsyncIterable<string> {
+  if (format === 'json') return statementJson(parts);
+  return format === 'csv' ? statementCsv(parts, lang) : statementHtml(parts, lang);
 }
 
 async function* watched(

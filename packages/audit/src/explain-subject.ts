@@ -1,0 +1,48 @@
+import { parseStream } from '@points/contracts/streams';
+import type { AuditEvent } from './audit-event.ts';
+
+/** What an id names. */
+export type Subject =
+  | { readonly kind: 'hold'; readonly hold_id: string }
+  | { readonly kind: 'recharge'; readonly source_ref: string }
+  /** An event that belongs to neither: an adjustment, an expiry, a freeze, a membership. */
+  | { readonly kind: 'event'; readonly revision: number };
+
+export interface FoundSubject {
+  readonly accountId: string;
+  readonly subject: Subject;
+}
+
+/**
+ * Looks through events for the first that an id names: hold_id, record_id, task_no, source_ref, transaction_id (the
+ * event's id) or log position. Events are looked at as they are; whoever reports them checks them. Null = none.
+ */
+export async function findSubject(
+  events: AsyncIterable<AuditEvent> | Iterable<AuditEvent>,
+  id: string,
+): Promise<FoundSubject | null> {
+  for await (const event of events) {
+    const name = parseStream(event.stream);
+    if (name?.category !== 'account' || !isNamedBy(event, id)) continue;
+    return { accountId: name.accountId, subject: subjectOf(event) };
+  }
+  return null;
+}
+
+function isNamedBy({ id: eventId, position, data }: AuditEvent, id: string): boolean {
+  return (
+    eventId === id ||
+    String(position) === id ||
+    data['hold_id'] === id ||
+    data['task_no'] === id ||
+    data['source_ref'] === id ||
+    (data['record_id'] !== undefined && String(data['record_id']) === id)
+  );
+}
+
+function subjectOf({ data, revision }: AuditEvent): Subject {
+  const { hold_id, source_ref } = data;
+  if (typeof hold_id === 'string') return { kind: 'hold', hold_id };
+  if (typeof source_ref === 'string') return { kind: 'recharge', source_ref };
+  return { kind: 'event', revision };
+}

@@ -1,0 +1,213 @@
+import {
+  type Book,
+  adjust,
+  cancel,
+  charged,
+  confirm,
+  eventsOf,
+  extend,
+  hold,
+  openBook,
+  recharge,
+  refund,
+  reverseRecharge,
+  sweep,
+  uuidAt,
+} from '@points/domain/testing/book';
+import { DAY_MS, HOUR_MS } from '@points/domain/time';
+import { describe, expect, it } from 'vitest';
+import { type Explanation, explain } from './explain.ts';
+import { findSubject } from './explain-subject.ts';
+import { explanationText } from './explain-text.ts';
+import type { ReadStream } from './explain-price.ts';
+import { sealed } from './testing/sealed.ts';
+
+async function told(
+  book: Book,
+  id: string,
+  readStream: ReadStream = () => [],
+): Promise<Explanation> {
+  const log = sealed('ada', book.events);
+  const found = await findSubject(log, id);
+  if (found === null) throw new Error(`nothing is ${id}`);
+  const { accountId, subject } = found;
+  return explain(accountId, log, { id, position: 999n, subject, readStream });
+}
+
+const rolesOf = ({ steps }: Explanation) => steps.map(({ role }) => role);
+
+/** Golden examples 4 and 5. */
+function overspent(): { book: Book; holdId: string } {
+  const book = openBook();
+  recharge(book, 99, { sourceRef: 'gone', expiry: { kind: 'at', atMs: book.nowMs + 1 } });
+  book.nowMs += HOUR_MS;
+  sweep(book);
+  recharge(book, 10, { sourceRef: 'ten' });
+  const holdId = uuidAt(book.nowMs);
+  hold(book, 6, {
+    holdId,
+    terms: charged(6, { description: 'a picture' }),
+    request: { recordId: 310_000_000_000_001 },
+  });
+  extend(book, holdId, HOUR_MS);
+  confirm(book, holdId, 13);
+  recharge(book, 5, { sourceRef: 'five' });
+  refund(book, holdId, 8);
+  return { book, holdId };
+}
+
+describe('a charge explained', () => {
+  it('is told from the recharge that paid to the last refund, and nothing else', async () => {
+    const { book, holdId } = overspent();
+    const story = await told(book, holdId);
+    expect(rolesOf(story)).toEqual([
+      'source',
+      'hold',
+      'extension',
+      'charge',
+      'repayment',
+      'refund',
+    ]);
+    expect(story.steps[0]?.line?.source_ref).toBe('ten');
+    expect(story.outcome).toEqual({
+      status: 'confirmed',
+      reason: null,
+      late: false,
+      held: 6,
+      requested: 13,
+      charged: 13,
+      refunded: 8,
+      net: 5,
+      waived: 0,
+      debt_added: 3,
+      debt_repaid: 3,
+      debt_canceled: 0,
+      debt_left: 0,
+    });
+    expect(story.asked_by).toMatchObject({
+      actor_id: 'ai-demo',
+      owner: 'ai-demo',
+      command: 'hold',
+    });
+    const text = explanationText(story, 'en');
+    expect(text).toMatch(/charged: held 6, requested 13, charged 13, refunded 8, net 5/);
+    expect(text).toContain('held 6, cost 13, charged 13');
+    expect(explanationText(story, 'zh')).toContain('偿还其欠费');
+  });
+
+  it('is found by every one of its ids', async () => {
+    const { book, holdId } = overspent();
+    const log = sealed('ada', book.events);
+    const placed = eventsOf(book, 'PointsHeld')[0];
+    const charge = log.find(({ type }) => type === 'HoldConfirmed');
+    for (const id of [
+      holdId,
+      String(placed?.record_id),
+      placed?.task_no,
+      charge?.id,
+      String(charge?.position),
+    ]) {
+      expect(await findSubject(log, id ?? '')).toEqual({
+        accountId: 'ada',
+        subject: { kind: 'hold', hold_id: holdId },
+      });
+    }
+    expect(await findSubject(log, 'nothing')).toBeNull();
+  });
+
+  it('of a failure is a charge that never stood', async () => {
+    const book = openBook();
+    recharge(book, 10);
+    const holdId = uuidAt(book.nowMs);
+    hold(book, 6, { holdId, terms: charged(6, { failurePolicy: 'charge_then_refund' }) });
+    cancel(book, holdId, 'failed');
+    const story = await told(book, holdId);
+    expect(rolesOf(story)).toEqual(['source', 'hold', 'charge', 'refund']);
+    expect(story.outcome).toMatchObject({ status: 'canceled', reason: 'failed', net: 0 });
+    expect(explanationText(story, 'en')).toContain('the work failed');
+  });
+
+  it('that was confirmed late is one story with the hold that expired', async () => {
+    const book = openBook();
+    recharge(book, 10);
+    const holdId = uuidAt(book.nowMs);
+    hold(book, 6, { holdId });
+    book.nowMs += 2 * HOUR_MS;
+    book.watermarkMs = book.nowMs;
+    sweep(book);
+    confirm(book, holdId, 4);
+    const story = await told(book, holdId);
+    expect(rolesOf(story)).toEqual(['source', 'hold', 'release', 'hold', 'charge']);
+    expect(story.outcome).toMatchObject({ status: 'confirmed', late: true, charged: 4, net: 4 });
+  });
+
+  it('says which events the price came from', async () => {
+    const book = openBook();
+    recharge(book, 100);
+    const price = {
+      mode: 'fixed',
+      unit: 'quantity',
+      unit_price: '10',
+      min_points: 0,
+      rounding: 'ceil',
+      source: 'model:flux',
+      config_version: '',
+    } as const;
+    const holdId = uuidAt(book.nowMs);
+    hold(book, 30, { holdId, terms: charged(30, { price }), request: { quantity: 3 } });
+    const story = await told(book, holdId, (stream) =>
+      stream === 'aiModel-flux' ? [priced(0, 1n, 7), priced(1, 2n, 10), priced(2, 500n, 11)] : [],
+    );
+    expect(story.price_origins).toMatchObject([
+      { what: 'ModelPriced', position: '2', points_cost: 10, revision: 1 },
+    ]);
+    expect(explanationText(story, 'en')).toContain(
+      'the price comes from ModelPriced, revision 1 of aiModel-flux at position 2',
+    );
+  });
+});
+
+function priced(revision: number, position: bigint, points_cost: number) {
+  const [template] = sealed('x', overspent().book.events);
+  if (template === undefined) throw new Error('no event');
+  return {
+    ...template,
+    stream: 'aiModel-flux',
+    type: 'ModelPriced',
+    revision,
+    position,
+    data: { model_id: 'flux', points_cost, previous_points_cost: 1 },
+    metadata: { ...template.metadata, schema: 'ModelPriced.v1' },
+  };
+}
+
+describe('a recharge explained', () => {
+  it('is told with what its points paid for', async () => {
+    const { book } = overspent();
+    expect(await told(book, 'five')).toMatchObject({
+      subject: { kind: 'recharge', source_ref: 'five' },
+      outcome: { credited: 5, repaid_debt: 3, returned: 3, used: 0 },
+    });
+    const ten = await told(book, 'ten');
+    expect(rolesOf(ten)).toEqual(['recharge', 'use', 'use']);
+    expect(ten.outcome).toMatchObject({ credited: 10, used: 10, returned: 5 });
+    expect((await told(book, 'gone')).outcome).toMatchObject({ credited: 99, expired: 99 });
+    reverseRecharge(book, 'ten');
+    expect(rolesOf(await told(book, 'ten'))).toContain('reversal');
+    expect(explanationText(await told(book, 'ten'), 'zh')).toContain('撤销来源 ten');
+  });
+});
+
+describe('an adjustment explained', () => {
+  it('is told with who repaid its debt', async () => {
+    const book = openBook();
+    recharge(book, 3);
+    adjust(book, -5, { forced: true });
+    book.nowMs += DAY_MS;
+    recharge(book, 4);
+    const position = sealed('ada', book.events)[1]?.position;
+    const story = await told(book, String(position));
+    expect(rolesOf(story)).toEqual(['source', 'event', 'repayment']);
+    expect(explanationText(story, 'en')).toContain('2 became debt');
+  });
+});
