@@ -42,20 +42,20 @@ export function atOnePosition<Result>(
       await sql`set local time zone 'UTC'`.execute(snapshot);
       // Between two of its reads the log is folded, which takes as long as it takes.
       await sql`set local idle_in_transaction_session_timeout = 0`.execute(snapshot);
-      const schema = await schemaOf(snapshot);
+      const tables = await tablesInUse(snapshot);
       const checkpoint = await snapshot
         .selectFrom('projection_checkpoints')
         .select('position')
         .where('name', '=', READ_CHECKPOINT)
         .executeTakeFirst();
       const result = await work(snapshot, checkpoint?.position ?? null);
-      if ((await schemaOf(snapshot)) !== schema) throw new TablesReplacedError();
+      if ((await tablesInUse(snapshot)) !== tables) throw new TablesReplacedError();
       return result;
     });
 }
 
-/** Looked up past the snapshot, as names of tables are. */
-async function schemaOf(snapshot: Transaction<ReadTables>): Promise<string | undefined> {
+/** Names the present generation of the read tables; a rebuild makes another. As names of tables are, it is looked up past the snapshot. */
+export async function tablesInUse(snapshot: Transaction<ReadTables>): Promise<string | undefined> {
   const { rows } = await sql<{ schema: string }>`
     select to_regnamespace(${READ_SCHEMA})::oid::text as schema`.execute(snapshot);
   return rows[0]?.schema;
@@ -70,7 +70,11 @@ export async function compareAccounts(
   log: Pick<EventLog, 'readStream'>,
   snapshot: Transaction<ReadTables>,
   accountIds: readonly string[],
-  options: { readonly pin: bigint | null; readonly differences: Differences },
+  options: {
+    readonly pin: bigint | null;
+    /** What collects the differences of that account. */
+    readonly differencesOf: (accountId: string) => Differences;
+  },
 ): Promise<readonly FoldedAccount[]> {
   const [actual, folded] = await Promise.all([
     readAccountRows(snapshot, accountIds),
@@ -80,7 +84,7 @@ export async function compareAccounts(
     if (rows === null) continue;
     for (const table of ACCOUNT_TABLES) {
       const told = actual.get(table)?.get(accountId) ?? [];
-      options.differences.compare(table, rows.get(table) ?? [], told);
+      options.differencesOf(accountId).compare(table, rows.get(table) ?? [], told);
     }
   }
   return folded;

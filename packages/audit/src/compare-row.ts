@@ -15,7 +15,11 @@ interface TableShape<Column extends string = string> {
   readonly columns: Readonly<Record<Column, ColumnKind>>;
 }
 
-export type ComparedTable = Exclude<keyof ReadTables, 'projection_checkpoints'>;
+/** All but those that say how far the projector, and the comparison itself, have come. */
+export type ComparedTable = Exclude<
+  keyof ReadTables,
+  'projection_checkpoints' | 'reconcile_progress' | 'reconcile_drift'
+>;
 
 /** What is compared, in this order. */
 const SHAPES: {

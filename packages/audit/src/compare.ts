@@ -92,10 +92,11 @@ async function compareAll(
     for (const accountId of await strangers(snapshot))
       sizes.accounts.set(accountId, sizes.accounts.get(accountId) ?? 0);
   }
+  const options = { pin, differencesOf: () => differences };
   let done = 0;
   const total = sizes.accounts.size;
   for (const group of groups(sizes.accounts)) {
-    for (const folded of await compareAccounts(log, snapshot, group, { pin, differences })) {
+    for (const folded of await compareAccounts(log, snapshot, group, options)) {
       events += folded.events;
       revisions.push({ account_id: folded.accountId, revision: folded.events - 1 });
       if (folded.finding !== null) found([folded.finding]);

@@ -15,7 +15,8 @@ export const POSITION_CHANNEL = 'points_position';
  * Numbers of advisory locks (first: this system; second: what for).
  * `active` is held by the one projector that writes, on its session. `swap` is held shared by each transaction of the
  * projector and exclusively while a rebuild puts its tables in the place of the old ones. `rebuild` is held by a rebuild,
- * `sweeper` by the one ledger that looks for what is due, `relay` by the one relay that publishes facts.
+ * `sweeper` by the one ledger that looks for what is due, `relay` by the one relay that publishes facts, `reconcile` by the
+ * one projector that compares the read tables with the log.
  */
 export const LOCKS = {
   active: [7_064_878, 1],
@@ -23,4 +24,5 @@ export const LOCKS = {
   rebuild: [7_064_878, 3],
   sweeper: [7_064_878, 4],
   relay: [7_064_878, 5],
+  reconcile: [7_064_878, 6],
 } as const;

@@ -17,6 +17,8 @@ const TABLES = [
   'point_transactions',
   'points_packages',
   'projection_checkpoints',
+  'reconcile_drift',
+  'reconcile_progress',
   'schema_migrations',
   'user_points',
 ];
@@ -75,7 +77,7 @@ describe('migrate', () => {
     });
     expect(
       await database.query('select count(*)::int as done from read.schema_migrations'),
-    ).toEqual([{ done: 4 }]);
+    ).toEqual([{ done: 5 }]);
   });
 
   it('is done once by sessions that have looked for the schema while there was none', async () => {

@@ -20,6 +20,8 @@ export interface ReadTables {
   points_packages: PointsPackagesTable;
   membership_prices: MembershipPricesTable;
   projection_checkpoints: ProjectionCheckpointsTable;
+  reconcile_progress: ReconcileProgressTable;
+  reconcile_drift: ReconcileDriftTable;
 }
 
 type Time = ColumnType<Date, Date | string, Date | string>;
@@ -268,4 +270,36 @@ export interface ProjectionCheckpointsTable {
   event_revision: number | null;
   event_id: string | null;
   updated_at: Time;
+}
+
+/** How far the scheduled comparison with the log has come since these tables were made; one row. */
+export interface ReconcileProgressTable {
+  name: string;
+  /** The next round goes on with the account after it. */
+  last_account_id: string;
+  accounts_checked: number;
+  last_round_at: Time;
+  /** When the comparison last came to the end of the accounts; null = not yet. */
+  last_full_round_at: NullableTime;
+}
+
+/** How rows of an account differ from the log, when it was last compared; the first few of each account. */
+export interface ReconcileDriftTable {
+  account_id: string;
+  /** From 0 on, for each account. */
+  place: number;
+  /** Null = the log itself is wrong; `log_value` says how. */
+  table_name: string | null;
+  row_key: Json<Record<string, string | null>>;
+  /** Null = the whole row. */
+  column_name: string | null;
+  kind: 'missing' | 'surplus' | 'different' | 'wrong_log';
+  log_value: string | null;
+  row_value: string | null;
+  /** Of the account, and the log's position, as of which it was compared. */
+  revision: number;
+  position: bigint;
+  /** When the account was first found to differ. */
+  found_at: Time;
+  checked_at: Time;
 }

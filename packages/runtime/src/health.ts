@@ -3,8 +3,15 @@ import type { Metrics } from './metrics.ts';
 
 const DEFAULT_READY_TIMEOUT_MS = 2_000;
 
-/** `reason` says in words what is missing, such as "event store does not answer". */
-export type Readiness = { ok: boolean; reason?: string };
+/**
+ * `reason` says in words what is missing, such as "event store does not answer". `parts` are shown with it and decide
+ * nothing: one that is not ok is for people to look at, while the process can do its work.
+ */
+export type Readiness = {
+  ok: boolean;
+  reason?: string;
+  parts?: Readonly<Record<string, { readonly ok: boolean; readonly reason?: string }>>;
+};
 
 export type HealthServer = { port: number; stop: () => Promise<void> };
 

@@ -6,6 +6,7 @@ import type { DevEventStore } from '@points/dev-event-store/server';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import type { EventLog } from '@points/event-store/event-log';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { z } from 'zod';
 import { createLedgerWriter } from './testing/ledger-writer.ts';
 import type { LedgerWriter } from './testing/ledger-writer.ts';
 import { startOwnProcess } from './testing/own-process.ts';
@@ -62,7 +63,8 @@ describe('the projector as a process, over the wire', () => {
       projector.kill('SIGKILL');
       expect(await projector.ended).toBe('SIGKILL');
     }
-    const projector = startOwnProcess('main.ts', [], environment());
+    const often = { ...environment(), RECONCILE_EVERY_MS: '50' };
+    const projector = startOwnProcess('main.ts', [], often);
     await projector.says('"msg":"ready"');
     await database.announced(await endOfLog());
     const dump = await database.dump();
@@ -77,6 +79,20 @@ describe('the projector as a process, over the wire', () => {
       ]);
     }
 
+    // A row that is wrong makes nobody unready, and is told until it is mended.
+    await database.query(`update read.user_points set debt = debt + 1 where user_id = 'u3'`);
+    const line = projector.lines.find((each) => each.includes('"msg":"ready"')) ?? '';
+    const { healthPort } = z.object({ healthPort: z.number() }).parse(JSON.parse(line));
+    const readyz = async () => {
+      const answer = await fetch(`http://127.0.0.1:${healthPort}/readyz`);
+      return [answer.status, await answer.json()];
+    };
+    const drift = 'the read tables of 1 accounts are not what the log says';
+    const told = [200, { ok: true, parts: { reconcile: { ok: false, reason: drift } } }];
+    await expect.poll(readyz, { timeout: 20_000 }).toEqual(told);
+    const metrics = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
+    expect(metrics).toMatch(/^reconcile_drift_accounts{.*} 1$/m);
+
     // `npm run rebuild` finds the addresses that "npm start" wrote down, and makes the identical tables.
     const folder = mkdtempSync(join(tmpdir(), 'projector-'));
     const stack = { eventstore: eventStore.url, postgres: database.url };
@@ -86,6 +102,8 @@ describe('the projector as a process, over the wire', () => {
     expect(rebuild.lines.at(-1)).toMatch(/^done: \d+ events up to position \d+ in [\d.]+ s$/);
     rmSync(folder, { recursive: true });
     expect(await database.dump()).toEqual(dump);
+    const well = [200, { ok: true, parts: { reconcile: { ok: true } } }];
+    await expect.poll(readyz, { timeout: 20_000 }).toEqual(well);
 
     await live(50);
     await database.announced(await endOfLog());

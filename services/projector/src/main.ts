@@ -1,6 +1,7 @@
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import {
   ConfigError,
+  integerSetting,
   logLevelSetting,
   portSetting,
   readConfig,
@@ -15,9 +16,14 @@ import type { Metrics } from '@points/runtime/metrics';
 import { createShutdown } from '@points/runtime/shutdown';
 import { z } from 'zod';
 import type { Follower } from './follower.ts';
+import { startReconcile } from './reconcile.ts';
+import { reconcilePart } from './reconcile-tables.ts';
+import type { ReconcileState } from './reconcile-tables.ts';
 import { startRelay } from './relay/start.ts';
 import { startProjector } from './start.ts';
 import type { FollowerStatus } from './status.ts';
+
+const DAY_MS = 86_400_000;
 
 const relaySwitch = z.object({
   /** `off`: another process relays, or there is no NATS. */
@@ -27,6 +33,8 @@ const settings = relaySwitch.extend({
   EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']),
   DATABASE_URL: urlSetting(['postgres', 'postgresql']),
   HEALTH_PORT: portSetting().default(0),
+  /** How often some accounts' rows are compared with the log; 0 = never. */
+  RECONCILE_EVERY_MS: integerSetting(0, DAY_MS).default(60_000),
   LOG_LEVEL: logLevelSetting(),
 });
 const natsSettings = {
@@ -62,12 +70,21 @@ async function main(): Promise<void> {
   shutdown.add('followers', async () => {
     await Promise.all(Object.values(followers).map((follower) => follower.stop()));
   });
+  const everyMs = config.RECONCILE_EVERY_MS;
+  const reconcile =
+    everyMs === 0
+      ? null
+      : startReconcile({ ...followed, everyMs, onRound: measureReconcile(metrics) });
+  if (reconcile !== null) shutdown.add('reconcile', () => reconcile.stop());
   const ready = (): Readiness => {
     const reasons = Object.entries(followers).flatMap(([name, follower]) => {
       const { ready: ok, reason, state } = follower.status();
       return ok ? [] : [`${name}: ${reason ?? state}`];
     });
-    return reasons.length === 0 ? { ok: true } : { ok: false, reason: reasons.join('; ') };
+    const parts = { reconcile: reconcilePart(reconcile?.state() ?? null) };
+    return reasons.length === 0
+      ? { ok: true, parts }
+      : { ok: false, reason: reasons.join('; '), parts };
   };
   const health = await startHealthServer({ ready, metrics, port: config.HEALTH_PORT });
   shutdown.add('health server', () => health.stop());
@@ -99,6 +116,26 @@ function measureRelay(metrics: Metrics): (status: FollowerStatus) => void {
     position.set(Number(status.position ?? 0n));
     waiting.set(status.waitingEvents);
     published.set(status.appliedEvents);
+  };
+}
+
+function measureReconcile(metrics: Metrics): (state: ReconcileState, accounts: number) => void {
+  const drifted = metrics.gauge(
+    'reconcile_drift_accounts',
+    'Accounts whose read tables are not what the log says',
+  );
+  const checked = metrics.counter(
+    'reconcile_accounts_checked_total',
+    'Accounts that this process compared with the log',
+  );
+  const lastRound = metrics.gauge(
+    'reconcile_last_round_timestamp_seconds',
+    'When a round of comparison with the log last ended',
+  );
+  return ({ driftedAccounts, lastRoundAt }, accounts) => {
+    drifted.set(driftedAccounts);
+    checked.inc(accounts);
+    if (lastRoundAt !== null) lastRound.set(lastRoundAt.getTime() / 1000);
   };
 }
 

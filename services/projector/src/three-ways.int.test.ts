@@ -14,7 +14,7 @@ import { createLedgerWriter } from './testing/ledger-writer.ts';
 import type { ReadDatabase } from './testing/read-tables.ts';
 import { createReadDatabase } from './testing/read-tables.ts';
 
-const RUNS = Number(process.env['THREE_WAYS_RUNS'] ?? 15);
+const RUNS = Number(process.env['THREE_WAYS_RUNS'] ?? 10);
 const MAX_STEPS = 80;
 
 const log = createInMemoryEventLog();
