@@ -7,6 +7,7 @@ import type { Outcome, UseSums, WhatIfReport } from './what-if.ts';
 export function whatIfTable(report: WhatIfReport): string {
   const { totals, failed, refunded } = report;
   const { all } = totals;
+  const priced = comparable(totals);
   const signed = `${all.difference > 0 ? '+' : ''}${grouped(all.difference)}`;
   const lines = [
     `The same use under price list ${report.config_version.slice(0, SHOWN_DIGITS)}, read up to position ${report.position ?? 'none (the log is empty)'}`,
@@ -16,7 +17,8 @@ export function whatIfTable(report: WhatIfReport): string {
     '',
     ...textTable(accountRows(report)),
     '',
-    `${grouped(all.uses)} uses: ${grouped(all.charged)} charged and ${grouped(all.waived)} waived; by the other list ${grouped(all.would_be_charged)}, a difference of ${signed}.`,
+    `${grouped(all.uses)} uses were charged ${grouped(all.charged)}, and ${grouped(all.waived)} was waived.`,
+    `By the other list ${grouped(priced.uses)} of them (charged ${grouped(priced.charged)}, waived ${grouped(priced.waived)}) would have cost ${grouped(all.would_be_charged)}, a difference of ${signed}.`,
     ...UNPRICED.flatMap(({ outcome, why }) => sentence(totals[outcome], why)),
     ...sentence(
       totals.named_by_caller,
@@ -71,6 +73,17 @@ const UNPRICED: readonly { readonly outcome: Outcome; readonly why: string }[] =
   },
   { outcome: 'too_large', why: 'would cost more than one charge may be: in no sum of it.' },
 ];
+
+/** Without those that have no price in the other list. */
+function comparable(totals: WhatIfReport['totals']): Pick<UseSums, 'uses' | 'charged' | 'waived'> {
+  let { uses, charged, waived } = totals.all;
+  for (const { outcome } of UNPRICED) {
+    uses -= totals[outcome].uses;
+    charged -= totals[outcome].charged;
+    waived -= totals[outcome].waived;
+  }
+  return { uses, charged, waived };
+}
 
 function sentence({ uses, charged }: UseSums, what: string): string[] {
   return uses === 0 ? [] : [`Of them ${grouped(uses)} (charged ${grouped(charged)}) ${what}`];
