@@ -141,6 +141,16 @@ describe('a charge explained', () => {
     expect(story.outcome).toMatchObject({ status: 'confirmed', late: true, charged: 4, net: 4 });
   });
 
+  it('that was canceled before it was ever placed is a release, and nothing else', async () => {
+    const book = openBook();
+    const holdId = uuidAt(book.nowMs);
+    cancel(book, holdId);
+    const story = await told(book, holdId);
+    expect(rolesOf(story)).toEqual(['release']);
+    expect(story.outcome).toMatchObject({ status: 'canceled', reason: 'tombstone', charged: 0 });
+    expect(explanationText(story, 'en')).toContain('HoldCanceled');
+  });
+
   it('says which events the price came from', async () => {
     const book = openBook();
     recharge(book, 100);

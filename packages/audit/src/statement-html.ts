@@ -37,6 +37,7 @@ thead th{border-bottom:2px solid #1b1f24;font-weight:600;white-space:nowrap}
 .t{white-space:nowrap;font-variant-numeric:tabular-nums}
 .in{color:var(--in)}.out{color:var(--out)}
 .what{font-weight:600;white-space:nowrap}
+.ids{min-width:13rem}
 .id{display:block;color:var(--soft);font-size:12px;overflow-wrap:anywhere}
 ul{margin:.2rem 0 0;padding-left:1.1rem;color:var(--soft);font-size:13px;overflow-wrap:anywhere}
 .edge td{background:#f4f6f8;font-weight:600}
@@ -109,7 +110,7 @@ function row(line: StatementLine, lang: ReportLanguage): string {
     line.debt_after === 0
       ? ''
       : `<span class="id">${escape(word([`欠费 ${number(line.debt_after)}`, `debt ${number(line.debt_after)}`], lang))}</span>`;
-  return `<tr><td class="t">${clock(line.time)}<span class="id">#${line.position}</span></td><td><span class="what">${escape(kindName(line.kind, lang))}</span>${ids}</td><td>${escape(about)}<ul>${why}</ul></td><td class="n ${delta < 0 ? 'out' : 'in'}">${delta === 0 ? '' : signed(delta)}</td><td class="n">${number(line.balance_before)}</td><td class="n">${number(line.balance_after)}${debt}</td><td class="n">${number(held_after)}${heldChange}</td><td class="n">${number(line.available_after)}</td></tr>
+  return `<tr><td class="t">${clock(line.time)}<span class="id">#${line.position}</span></td><td class="ids"><span class="what">${escape(kindName(line.kind, lang))}</span>${ids}</td><td>${escape(about)}<ul>${why}</ul></td><td class="n ${delta < 0 ? 'out' : 'in'}">${delta === 0 ? '' : signed(delta)}</td><td class="n">${number(line.balance_before)}</td><td class="n">${number(line.balance_after)}${debt}</td><td class="n">${number(held_after)}${heldChange}</td><td class="n">${number(line.available_after)}</td></tr>
 `;
 }
 

@@ -69,7 +69,10 @@ export function lineSentences(line: StatementLine, lang: ReportLanguage): string
         ? say('免费使用', 'free of charge')
         : say('会员免费', 'free for members'),
     );
-  if (line.price !== null) sentences.push(priceSentence(line.price, lang));
+  const { price } = line;
+  // What is free is told above; what was charged as held is told below.
+  if (price !== null && price.mode !== 'free' && price.basis !== 'as_held')
+    sentences.push(priceSentence(price, lang));
   if (line.requested !== null) sentences.push(chargeSentence(line, lang));
   if (line.as_failure)
     sentences.push(
@@ -133,25 +136,34 @@ const ROUNDING: Readonly<Record<LinePrice['rounding'], Words>> = {
   half_up: ['四舍五入', 'rounded half up'],
 };
 
-/** How the number came about: mode, unit price × use, rounding → points, and whose price it is. */
-export function priceSentence(price: LinePrice, lang: ReportLanguage): string {
-  const { mode, unit_price, quantity, duration_ms, min_points, points, basis } = price;
-  if (basis === 'as_held') return word([`按预扣数 ${points} 点`, `as held: ${points}`], lang);
-  if (basis === 'given')
+const MODES: Readonly<Record<LinePrice['mode'], Words>> = {
+  fixed: ['固定', 'fixed'],
+  duration: ['按时长', 'by duration'],
+  free: ['免费', 'free'],
+  amount: ['给定', 'given'],
+};
+
+/** A config's version is a hash; its beginning tells it from others, and the whole is in JSON and CSV. */
+const VERSION_DIGITS = 12;
+
+/** How the number came about: unit price × use, rounding → points, and whose price it is. */
+function priceSentence(price: LinePrice, lang: ReportLanguage): string {
+  const { unit_price, quantity, duration_ms, min_points, points, source } = price;
+  if (price.basis === 'given')
     return word([`由调用方给定 ${points} 点`, `given by the caller: ${points}`], lang);
-  if (mode === 'free') return word(['免费操作', 'a free operation'], lang);
+  const mode = word(MODES[price.mode], lang);
   const use =
     duration_ms === null
       ? String(quantity ?? 1)
       : `${duration_ms / 1_000} ${word(['秒', 's'], lang)}`;
   const least =
     min_points > 0 ? word([`，最低 ${min_points}`, `, at least ${min_points}`], lang) : '';
-  const version =
-    price.config_version === '' ? '' : word([`，配置 `, ', config '], lang) + price.config_version;
+  const config = price.config_version.slice(0, VERSION_DIGITS);
+  const version = config === '' ? '' : word([`，配置 ${config}`, `, config ${config}`], lang);
   const rounding = word(ROUNDING[price.rounding], lang);
   return lang === 'zh'
-    ? `单价 ${unit_price}（${mode}）× ${use}，${rounding}${least} → ${points} 点（${price.source}${version}）`
-    : `price ${unit_price} (${mode}) × ${use}, ${rounding}${least} → ${points} (${price.source}${version})`;
+    ? `单价 ${unit_price}（${mode}）× ${use}，${rounding}${least} → ${points} 点（${source}${version}）`
+    : `price ${unit_price} (${mode}) × ${use}, ${rounding}${least} → ${points} (${source}${version})`;
 }
 
 function chargeSentence(line: StatementLine, lang: ReportLanguage): string {
@@ -170,7 +182,10 @@ function sourceSentence(
   { kind, reason, source_ref, order_no }: StatementLine,
   lang: ReportLanguage,
 ) {
-  const order = order_no === null ? '' : word([`，订单 ${order_no}`, `, order ${order_no}`], lang);
+  const order =
+    order_no === null || order_no === source_ref
+      ? ''
+      : word([`，订单 ${order_no}`, `, order ${order_no}`], lang);
   if (kind === 'reversal')
     return word([`撤销来源 ${source_ref}`, `takes back recharge ${source_ref}`], lang);
   return word(

@@ -132,10 +132,10 @@ describe('the statement of one account', () => {
     const [, placed, charge] = await linesOf(book.events);
     expect(placed?.price).toMatchObject({ duration_ms: 20_000, points: 20, basis: 'measured' });
     expect(lineSentences(charge ?? never(), 'en')[0]).toBe(
-      'price 1 (duration) × 12.3 s, rounded up, at least 1 → 13 (operation:tts, config v7)',
+      'price 1 (by duration) × 12.3 s, rounded up, at least 1 → 13 (operation:tts, config v7)',
     );
     expect(lineSentences(charge ?? never(), 'zh')[0]).toBe(
-      '单价 1（duration）× 12.3 秒，向上取整，最低 1 → 13 点（operation:tts，配置 v7）',
+      '单价 1（按时长）× 12.3 秒，向上取整，最低 1 → 13 点（operation:tts，配置 v7）',
     );
   });
 

@@ -38,6 +38,11 @@ Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
 
 async function main(): Promise<void> {
   const root = program();
+  // Whoever reads has seen enough, as with `| head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
   for (const command of [root, ...root.commands]) command.exitOverride();
   await root.parseAsync(process.argv.slice(2), { from: 'user' });
 }

@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Command, Option } from 'commander';
@@ -93,11 +94,15 @@ async function* watched(
   }
 }
 
+/** A file has its name only when it is whole: what ends early must not be taken for a statement. */
 async function write(pieces: AsyncIterable<string>, out: string | undefined): Promise<void> {
   if (out === undefined) return pipeline(Readable.from(pieces), process.stdout, { end: false });
+  const part = `${out}.part`;
   try {
-    await pipeline(Readable.from(pieces), createWriteStream(out));
+    await pipeline(Readable.from(pieces), createWriteStream(part));
+    await rename(part, out);
   } catch (error) {
+    await rm(part, { force: true }).catch(() => undefined);
     if (!isFileError(error)) throw error;
     throw new CannotRunError(`cannot write ${out}: ${error.message}`);
   }
