@@ -137,6 +137,42 @@ export const loginResult = z.object({
   }),
 });
 
+const time = z.iso.datetime().describe('ISO-8601 UTC');
+const position = z.string().describe('Of the log, decimal');
+
+const projections = z.object({
+  projector_active: z.boolean(),
+  position: position.nullable().describe('Everything up to here is applied; null = nothing yet'),
+  last_event: z
+    .object({ stream: z.string(), revision: integer, position })
+    .nullable()
+    .describe('The last one that was applied'),
+  updated_at: time.nullable(),
+  reconcile: z.object({
+    drifted_accounts: integer.describe('Whose rows are not what the log says, as last compared'),
+    accounts_checked: integer.describe('Since the tables were made'),
+    last_round_at: time.nullable(),
+    last_full_round_at: time.nullable().describe('When all accounts had last been looked at'),
+    drift: z
+      .array(
+        z.object({
+          account_id: z.string(),
+          revision: integer,
+          position,
+          kind: z.enum(['missing', 'surplus', 'different', 'wrong_log']),
+          table: z.string().nullable().describe('null = the log itself is wrong'),
+          key: z.record(z.string(), z.string().nullable()),
+          column: z.string().nullable().describe('null = the whole row'),
+          log_value: z.string().nullable(),
+          row_value: z.string().nullable(),
+          found_at: time,
+          checked_at: time,
+        }),
+      )
+      .describe('The first 100'),
+  }),
+});
+
 export const balanceResponse = envelope(pointsBalance);
 export const logsResponse = envelope(consumptionLogs);
 export const statsResponse = envelope(consumptionStats);
@@ -145,6 +181,7 @@ export const modelsByTypeResponse = envelope(modelsByType);
 export const modelsByProviderResponse = envelope(modelsByProvider);
 export const modelStatsResponse = envelope(modelStats);
 export const loginResponse = envelope(loginResult);
+export const projectionsResponse = envelope(projections);
 
 export type PointsBalance = z.output<typeof pointsBalance>;
 export type ConsumptionLog = z.output<typeof consumptionLog>;
@@ -153,3 +190,4 @@ export type ConsumptionStats = z.output<typeof consumptionStats>;
 export type ModelItem = z.output<typeof model>;
 export type GroupedModel = z.output<typeof groupedModel>;
 export type ModelStats = z.output<typeof modelStats>;
+export type Projections = z.output<typeof projections>;

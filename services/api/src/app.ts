@@ -15,6 +15,7 @@ import type { PositionWait } from './position-wait.ts';
 import { createReader } from './read-tables.ts';
 import { createReadiness } from './readiness.ts';
 import { addRequestHooks, refuseAddress, requestId } from './request-hooks.ts';
+import { adminRoutes } from './routes/admin.ts';
 import { devLoginRoutes } from './routes/auth.ts';
 import { healthRoutes } from './routes/health.ts';
 import { modelsRoutes } from './routes/models.ts';
@@ -88,6 +89,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.register(healthRoutes({ readiness, metrics }));
   app.register(pointsRoutes({ read, clock, authentication, awaitPosition }));
   app.register(modelsRoutes({ read, awaitPosition }));
+  app.register(adminRoutes({ read, authentication }));
   if (devLogin) {
     if (tokens.keys.kind !== 'secret')
       throw new Error('the development login needs a token secret');

@@ -38,6 +38,7 @@ test('lists every route, each with the schema of its answers', async () => {
     ),
   );
   expect(listed.toSorted()).toEqual([
+    'get /api/v1/admin/projections 200 401 403 500 503',
     'get /healthz 200',
     'get /metrics 200',
     'get /readyz 200 503',

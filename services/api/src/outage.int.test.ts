@@ -171,6 +171,7 @@ describe('/readyz', () => {
         event_store: { ok: true },
         postgres: { ok: true },
         projector: { ok: true },
+        reconcile: { ok: true },
       });
       await session.deleteFrom('projection_checkpoints').execute();
       expect(await parts()).toMatchObject({

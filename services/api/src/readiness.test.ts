@@ -89,6 +89,7 @@ test('/readyz is a 503 with the part in words, and all parts', async () => {
       event_store: { ok: false, reason: 'not known: the ledger does not answer' },
       postgres: { ok: true },
       projector: { ok: false, reason: 'is not running' },
+      reconcile: { ok: true },
     },
   });
   await app.close();

@@ -2,11 +2,15 @@ import { HttpError } from './error-body.ts';
 import type { LedgerHealth } from './ledger-link.ts';
 import { isMissingTable, type Read } from './read-tables.ts';
 import { isProjectorActive, selectAppliedPosition } from './queries/position.ts';
+import { countDriftedAccounts } from './queries/projections.ts';
 
 /** No check of a part takes longer. */
 const CHECK_TIMEOUT_MS = 1_000;
 
-export type Part = 'ledger' | 'event_store' | 'postgres' | 'projector';
+export type Part = 'ledger' | 'event_store' | 'postgres' | 'projector' | 'reconcile';
+
+/** Without one of these nobody is ready. The others are shown: decisions come from the log, so wrong read tables stop none. */
+export const NEEDED_PARTS: readonly Part[] = ['ledger', 'event_store', 'postgres', 'projector'];
 
 export type PartState = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
@@ -55,10 +59,14 @@ function noLedger(error: unknown): Pick<Parts, 'ledger' | 'event_store'> {
   };
 }
 
-async function checkReadTables(
-  read: Read,
-  readyAtPosition: bigint,
-): Promise<Pick<Parts, 'postgres' | 'projector'>> {
+type TableParts = Pick<Parts, 'postgres' | 'projector' | 'reconcile'>;
+
+async function checkReadTables(read: Read, readyAtPosition: bigint): Promise<TableParts> {
+  const missing = (error: unknown) => {
+    if (error instanceof Error && isMissingTable(error.cause))
+      return down('has not made the read tables yet');
+    throw error;
+  };
   const projector = await read(async (db) => {
     if (!(await isProjectorActive(db))) return down('is not running');
     const position = await selectAppliedPosition(db);
@@ -66,18 +74,21 @@ async function checkReadTables(
     return position < readyAtPosition
       ? down(`has applied the log up to ${position}, not yet up to ${readyAtPosition}`)
       : UP;
-  }).catch((error: unknown) => {
-    if (error instanceof Error && isMissingTable(error.cause))
-      return down('has not made the read tables yet');
-    throw error;
-  });
-  return { postgres: UP, projector };
+  }).catch(missing);
+  const reconcile = await read(async (db) => {
+    const accounts = await countDriftedAccounts(db);
+    return accounts === 0
+      ? UP
+      : down(`the read tables of ${accounts} accounts are not what the log says`);
+  }).catch(missing);
+  return { postgres: UP, projector, reconcile };
 }
 
-function noPostgres(error: unknown): Pick<Parts, 'postgres' | 'projector'> {
+function noPostgres(error: unknown): TableParts {
   return {
     postgres: down(messageOf(error)),
     projector: down('not known: postgres does not answer'),
+    reconcile: down('not known: postgres does not answer'),
   };
 }
 
