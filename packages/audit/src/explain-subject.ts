@@ -15,16 +15,19 @@ export interface FoundSubject {
 
 /**
  * Looks through events for the first that an id names: hold_id, record_id, task_no, source_ref, transaction_id (the
- * event's id) or log position. Events are looked at as they are; whoever reports them checks them. Null = none.
+ * event's id) or log position. A hold that a late confirm placed is told with the one that had expired. Events are looked at as they are; whoever reports them checks them. Null = none.
  */
 export async function findSubject(
   events: AsyncIterable<AuditEvent> | Iterable<AuditEvent>,
   id: string,
 ): Promise<FoundSubject | null> {
+  const lateOf = new Map<string, string>();
   for await (const event of events) {
+    const { hold_id, late_of } = event.data;
+    if (typeof hold_id === 'string' && typeof late_of === 'string') lateOf.set(hold_id, late_of);
     const name = parseStream(event.stream);
     if (name?.category !== 'account' || !isNamedBy(event, id)) continue;
-    return { accountId: name.accountId, subject: subjectOf(event) };
+    return { accountId: name.accountId, subject: subjectOf(event, lateOf) };
   }
   return null;
 }
@@ -40,9 +43,9 @@ function isNamedBy({ id: eventId, position, data }: AuditEvent, id: string): boo
   );
 }
 
-function subjectOf({ data, revision }: AuditEvent): Subject {
+function subjectOf({ data, revision }: AuditEvent, lateOf: ReadonlyMap<string, string>): Subject {
   const { hold_id, source_ref } = data;
-  if (typeof hold_id === 'string') return { kind: 'hold', hold_id };
+  if (typeof hold_id === 'string') return { kind: 'hold', hold_id: lateOf.get(hold_id) ?? hold_id };
   if (typeof source_ref === 'string') return { kind: 'recharge', source_ref };
   return { kind: 'event', revision };
 }

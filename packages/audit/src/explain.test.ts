@@ -14,8 +14,11 @@ import {
   sweep,
   uuidAt,
 } from '@points/domain/testing/book';
+import { histories } from '@points/domain/testing/history';
 import { DAY_MS, HOUR_MS } from '@points/domain/time';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { liveOut } from './books/testing/lives.ts';
 import { type Explanation, explain } from './explain.ts';
 import { findSubject } from './explain-subject.ts';
 import { explanationText } from './explain-text.ts';
@@ -23,7 +26,7 @@ import type { ReadStream } from './explain-price.ts';
 import { sealed } from './testing/sealed.ts';
 
 async function told(
-  book: Book,
+  book: Pick<Book, 'events'>,
   id: string,
   readStream: ReadStream = () => [],
 ): Promise<Explanation> {
@@ -139,6 +142,66 @@ describe('a charge explained', () => {
     const story = await told(book, holdId);
     expect(rolesOf(story)).toEqual(['source', 'hold', 'release', 'hold', 'charge']);
     expect(story.outcome).toMatchObject({ status: 'confirmed', late: true, charged: 4, net: 4 });
+    refund(book, holdId, 1);
+    const late = eventsOf(book, 'PointsRefunded')[0]?.hold_id ?? '';
+    const lastPosition = String(sealed('ada', book.events).at(-1)?.position);
+    for (const id of [late, lastPosition])
+      expect(rolesOf(await told(book, id))).toEqual([...rolesOf(story), 'refund']);
+  });
+
+  it('counts what repaid its own debt, and not what the same recharge repaid of another', async () => {
+    const book = openBook();
+    recharge(book, 10);
+    const [first, second] = [uuidAt(book.nowMs), uuidAt(book.nowMs)];
+    hold(book, 5, { holdId: first });
+    hold(book, 5, { holdId: second });
+    confirm(book, first, 7);
+    confirm(book, second, 9);
+    recharge(book, 5, { sourceRef: 'five' });
+    const debtOf = async (id: string) => (await told(book, id)).outcome;
+    expect(await debtOf(first)).toMatchObject({ debt_added: 2, debt_repaid: 2, debt_left: 0 });
+    expect(await debtOf(second)).toMatchObject({ debt_added: 4, debt_repaid: 3, debt_left: 1 });
+  });
+
+  it('leads from a grace batch back to the recharge that its points came with', async () => {
+    const book = openBook();
+    recharge(book, 5, {
+      sourceRef: 'old',
+      expiry: { kind: 'at', atMs: book.nowMs + DAY_MS },
+    });
+    const first = uuidAt(book.nowMs);
+    hold(book, 5, { holdId: first });
+    confirm(book, first);
+    book.nowMs += 2 * DAY_MS;
+    refund(book, first, 4);
+    const second = uuidAt(book.nowMs);
+    hold(book, 3, { holdId: second });
+    confirm(book, second);
+    const story = await told(book, second);
+    expect(story.steps.map(({ role, event }) => [role, event])).toEqual([
+      ['source', 'PointsRecharged'],
+      ['source', 'PointsRefunded'],
+      ['hold', 'PointsHeld'],
+      ['charge', 'HoldConfirmed'],
+    ]);
+    expect(explanationText(story, 'en')).toContain('continues batch');
+  });
+
+  it('leaves the debt that the account still has for it, for every hold of any history', async () => {
+    await fc.assert(
+      fc.asyncProperty(histories(60), async (history) => {
+        const { events, account } = liveOut(history);
+        const debts = new Map(account.debts.map(({ debtRef, points }) => [debtRef, points]));
+        for (const { event } of events) {
+          if (event.type !== 'HoldConfirmed' || event.data.late_of !== undefined) continue;
+          const story = await told({ events }, event.data.hold_id);
+          const left = debts.get(event.data.hold_id) ?? 0;
+          expect(story.outcome).toMatchObject({ debt_left: left });
+          expect(explanationText(story, 'zh')).not.toContain('undefined');
+        }
+      }),
+      { numRuns: 15 },
+    );
   });
 
   it('that was canceled before it was ever placed is a release, and nothing else', async () => {
