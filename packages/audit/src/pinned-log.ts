@@ -57,8 +57,11 @@ export interface EventsUpToOptions {
 }
 
 /** The position up to which a run looks at the log; null when it is empty. Throws `StoreUnavailableError`. */
-export function pinPosition(log: Pick<EventLog, 'readLastPosition'>): Promise<bigint | null> {
-  return insistent(() => log.readLastPosition());
+export function pinPosition(
+  log: Pick<EventLog, 'readLastPosition'>,
+  signal?: AbortSignal,
+): Promise<bigint | null> {
+  return insistent(() => log.readLastPosition(), signal);
 }
 
 /**

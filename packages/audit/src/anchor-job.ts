@@ -1,0 +1,174 @@
+import { type KeyObject, createPublicKey } from 'node:crypto';
+import type { LedgerAnchor } from '@points/contracts/stored-anchors';
+import type { EventLog } from '@points/event-store/event-log';
+import type { Clock } from '@points/runtime/clock';
+import { appendAnchor } from './anchor-file.ts';
+import { keyIdOf } from './anchor-keys.ts';
+import { createAnchorStream } from './anchor-stream.ts';
+import { createAnchorWatch } from './anchor-watch.ts';
+import { type LedgerExtent, anchorOf, checkAnchorSignature, signAnchor } from './anchor.ts';
+import type { Finding } from './finding.ts';
+import { type LedgerFold, createLedgerFold } from './ledger-fold.ts';
+import { eventsUpTo, pinPosition } from './pinned-log.ts';
+
+export interface AnchorJobOptions {
+  readonly log: EventLog;
+  readonly privateKey: KeyObject;
+  /** Gets a line for each anchor; `anchors` is what it holds when the job begins. */
+  readonly file: string;
+  readonly anchors: readonly LedgerAnchor[];
+  /** Whether the anchors go into the log too. */
+  readonly stream: boolean;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+  /** See `AnchorStreamOptions`. */
+  readonly retryPausesMs?: readonly number[];
+}
+
+export type AnchorOutcome =
+  | { readonly outcome: 'anchored'; readonly anchor: LedgerAnchor; readonly pin: bigint | null }
+  /** The ledger has no events behind its last anchor. */
+  | { readonly outcome: 'nothing_new'; readonly position: bigint; readonly pin: bigint | null }
+  | { readonly outcome: 'empty'; readonly pin: bigint | null }
+  /** Nothing was signed, and nothing will be by this job. */
+  | {
+      readonly outcome: 'does_not_hold';
+      readonly findings: readonly Finding[];
+      readonly pin: bigint | null;
+    };
+
+export interface AnchorRound {
+  readonly result: AnchorOutcome;
+  /** Anchors of this key that the stream had and the file had not: a job ended between the two. They hold. */
+  readonly recovered: readonly LedgerAnchor[];
+}
+
+/**
+ * Signs what the ledger is, time after time. The first round reads the log from its start and compares it with every
+ * anchor of this key, in the file and in the stream; each later one goes on from there.
+ *
+ * A round writes to the stream first and then to the file, and when it fails in between, the next one, of this job or
+ * of another, makes up for it. Rounds must not overlap. They throw what the store's reads and appends throw once it
+ * stays away (then try again), `LogEndsEarlyError`, and `AnchorFileError`.
+ */
+export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<AnchorRound> } {
+  const { log, privateKey, file, signal, clock } = options;
+  const publicKey = createPublicKey(privateKey);
+  const keyId = keyIdOf(publicKey);
+  const stream = options.stream ? createAnchorStream(log, options) : null;
+  const inFile = [...options.anchors];
+  let fold: LedgerFold | null = null;
+  let inStream: readonly LedgerAnchor[] = [];
+  /** Signed, and not yet known to be where it belongs. */
+  let unwritten: LedgerAnchor | null = null;
+
+  /** Outlives a round that the store has ended early: what was found once is never signed over. */
+  const findings: Finding[] = [];
+
+  /** Judges the earlier anchors by themselves. */
+  async function begin(): Promise<LedgerFold> {
+    const forgeries = inFile.flatMap((anchor) => forgery(anchor, publicKey, `of ${file}`));
+    if (stream !== null) {
+      const read = await stream.read();
+      inStream = read.anchors.filter((anchor) => anchor.key_id === keyId);
+      forgeries.push(
+        ...read.findings,
+        ...inStream.flatMap((anchor) => forgery(anchor, publicKey, 'in the stream')),
+      );
+    }
+    findings.push(...forgeries);
+    return createLedgerFold(createAnchorWatch(inOrderOfPosition([...inFile, ...inStream])));
+  }
+
+  async function readOn(ledger: LedgerFold, pin: bigint | null): Promise<void> {
+    const afterPosition = ledger.position();
+    if (afterPosition !== null && (pin === null || pin < afterPosition)) {
+      findings.push(cutOff(pin, afterPosition));
+    }
+    if (findings.length > 0) return;
+    for await (const event of eventsUpTo(log, { pin, afterPosition, signal })) {
+      findings.push(...ledger.take(event));
+      if (findings.length >= FINDINGS_MAX) return;
+    }
+    findings.push(...ledger.end());
+  }
+
+  /** Adds to the file what only the stream has. */
+  async function recover(): Promise<LedgerAnchor[]> {
+    const recovered: LedgerAnchor[] = [];
+    for (const anchor of inOrderOfPosition(inStream)) {
+      if (!isBehind(anchor, inFile.at(-1))) continue;
+      await appendAnchor(file, anchor);
+      inFile.push(anchor);
+      recovered.push(anchor);
+    }
+    inStream = [];
+    return recovered;
+  }
+
+  /** Signs what was read, unless that was done before. */
+  async function anchorNow(extent: LedgerExtent): Promise<LedgerAnchor | null> {
+    if (unwritten === null) {
+      const signedAt = new Date(clock.now()).toISOString();
+      const anchor = signAnchor(anchorOf(extent), privateKey, signedAt);
+      if (!isBehind(anchor, inFile.at(-1))) return null;
+      unwritten = anchor;
+    }
+    const anchor = unwritten;
+    await stream?.append(anchor);
+    await appendAnchor(file, anchor);
+    inFile.push(anchor);
+    unwritten = null;
+    return anchor;
+  }
+
+  return {
+    async next() {
+      fold ??= await begin();
+      const pin = await pinPosition(log, signal);
+      if (unwritten === null) await readOn(fold, pin);
+      if (findings.length > 0) {
+        return { result: { outcome: 'does_not_hold', findings, pin }, recovered: [] };
+      }
+      const recovered = await recover();
+      const extent = fold.extent();
+      if (extent === null) return { result: { outcome: 'empty', pin }, recovered };
+      const anchor = await anchorNow(extent);
+      if (anchor !== null) return { result: { outcome: 'anchored', anchor, pin }, recovered };
+      return { result: { outcome: 'nothing_new', position: extent.position, pin }, recovered };
+    },
+  };
+}
+
+/** One tampering may show in every event after it; so many say enough. */
+const FINDINGS_MAX = 100;
+
+function inOrderOfPosition(anchors: readonly LedgerAnchor[]): LedgerAnchor[] {
+  return anchors.toSorted((one, other) =>
+    BigInt(one.position) < BigInt(other.position) ? -1 : Number(one.position !== other.position),
+  );
+}
+
+function isBehind(anchor: LedgerAnchor, last: LedgerAnchor | undefined): boolean {
+  return last === undefined || BigInt(anchor.position) > BigInt(last.position);
+}
+
+function forgery(anchor: LedgerAnchor, publicKey: KeyObject, where: string): Finding[] {
+  const problem = checkAnchorSignature(anchor, publicKey);
+  if (problem === null) return [];
+  const { position } = anchor;
+  const message = `the anchor ${where} at position ${position} ${problem.message}`;
+  return [{ kind: problem.kind, stream: null, revision: null, position, line: null, message }];
+}
+
+function cutOff(pin: bigint | null, position: bigint): Finding {
+  const end = pin === null ? 'is empty' : `ends at position ${pin}`;
+  return {
+    kind: 'missing_events',
+    stream: null,
+    revision: null,
+    position: String(position),
+    line: null,
+    message: `the log ${end}, and was read up to ${position} before: its end was cut off, or an older copy restored`,
+  };
+}
