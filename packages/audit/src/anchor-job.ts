@@ -20,7 +20,7 @@ export interface AnchorJobOptions {
   /** Whether the anchors go into the log too. */
   readonly stream: boolean;
   readonly clock: Clock;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
   /** See `AnchorStreamOptions`. */
   readonly retryPausesMs?: readonly number[];
 }

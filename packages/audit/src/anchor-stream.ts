@@ -19,7 +19,7 @@ import { createStreamChains } from './stream-chains.ts';
 /** The anchors in the log, a stream beside the ledger's. */
 export function createAnchorStream(
   log: Pick<EventLog, 'readStream' | 'readLast' | 'append'>,
-  options: AnchorStreamOptions = {},
+  options: AnchorStreamOptions,
 ): AnchorStream {
   let batch: Batch | null = null;
 
@@ -55,7 +55,7 @@ export interface AnchorStream {
 }
 
 export interface AnchorStreamOptions {
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
   /** How long to wait before each further try of what the store has failed. */
   readonly retryPausesMs?: readonly number[];
 }
@@ -72,7 +72,7 @@ const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000];
 /** Nobody has sent a request. */
 const NO_REQUEST = '0'.repeat(64);
 
-async function readAnchors(log: Pick<EventLog, 'readStream'>, signal: AbortSignal | undefined) {
+async function readAnchors(log: Pick<EventLog, 'readStream'>, signal: AbortSignal) {
   const anchors: LedgerAnchor[] = [];
   const findings: Finding[] = [];
   const chains = createStreamChains();
@@ -134,7 +134,7 @@ async function patiently<Answer>(
     } catch (error) {
       const pauseMs = retryPausesMs[failures];
       if (!mayPass(error) || pauseMs === undefined) throw error;
-      await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
+      await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }

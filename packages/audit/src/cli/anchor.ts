@@ -7,7 +7,7 @@ import {
 import { systemClock } from '@points/runtime/clock';
 import { Command, InvalidArgumentError } from 'commander';
 import { AnchorFileError } from '../anchor-file.ts';
-import { type AnchorRound, createAnchorJob } from '../anchor-job.ts';
+import { type AnchorJobOptions, type AnchorRound, createAnchorJob } from '../anchor-job.ts';
 import { anchorsFrom, privateKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { withEventLog } from './sources.ts';
@@ -49,8 +49,9 @@ async function run(options: Options): Promise<void> {
   await withEventLog(async (log) => {
     const job = { log, privateKey, file, anchors, stream, clock: systemClock };
     if (every !== undefined) return stay(job, every, options);
+    const signal = AbortSignal.any([]);
     try {
-      const round = await createAnchorJob(job).next();
+      const round = await createAnchorJob({ ...job, signal }).next();
       report(round, options);
       if (round.result.outcome === 'empty') {
         throw new CannotRunError('the ledger is empty: there is nothing to anchor yet');
@@ -67,7 +68,7 @@ async function run(options: Options): Promise<void> {
   });
 }
 
-type Job = Parameters<typeof createAnchorJob>[0];
+type Job = Omit<AnchorJobOptions, 'signal'>;
 
 /** Until a signal comes, the log does not hold, or the file cannot be written. */
 async function stay(options: Job, pauseMs: number, output: Options): Promise<void> {

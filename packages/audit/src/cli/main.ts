@@ -3,10 +3,14 @@ import { ConfigError } from '@points/runtime/config';
 import { Command, CommanderError } from 'commander';
 import { BrokenHistoryError } from '../decode-account.ts';
 import { LogEndsEarlyError } from '../pinned-log.ts';
+import { anchorCommand } from './anchor.ts';
 import { balanceCommand } from './balance.ts';
+import { checkProofCommand } from './check-proof.ts';
 import { compareCommand } from './compare.ts';
 import { explainCommand } from './explain.ts';
+import { newKeyCommand } from './new-key.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { proveCommand } from './prove.ts';
 import { statementCommand } from './statement.ts';
 import { trialBalanceCommand } from './trial-balance.ts';
 import { whatIfCommand } from './what-if.ts';
@@ -27,9 +31,13 @@ without them the stack that "npm start" runs in DATA_DIR (default .data). An exp
 Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
     );
   root
+    .addCommand(anchorCommand())
     .addCommand(balanceCommand())
+    .addCommand(checkProofCommand())
     .addCommand(compareCommand())
     .addCommand(explainCommand())
+    .addCommand(newKeyCommand())
+    .addCommand(proveCommand())
     .addCommand(statementCommand())
     .addCommand(trialBalanceCommand())
     .addCommand(whatIfCommand());
