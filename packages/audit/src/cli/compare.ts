@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { TablesReplacedError } from '../compare-accounts.ts';
 import { type CompareReport, compare } from '../compare.ts';
+import { textTable } from '../text-table.ts';
 import { accountId } from './arguments.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { showProgress } from './progress.ts';
@@ -96,7 +97,7 @@ function text(report: CompareReport): string {
             ? 'there is none'
             : 'there is one',
       ]);
-    lines.push(...columns([['table', 'key', 'column', 'log says', 'table says'], ...cells]));
+    lines.push(...textTable([['table', 'key', 'column', 'log says', 'table says'], ...cells]));
   }
   for (const { table, rows, missing, surplus, different } of report.tables)
     lines.push(
@@ -118,16 +119,4 @@ function short(value: string | null): string {
   return value.length <= MAX_VALUE_CHARACTERS
     ? value
     : `${value.slice(0, MAX_VALUE_CHARACTERS - 1)}…`;
-}
-
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, place) =>
-    Math.max(...rows.map((row) => row[place]?.length ?? 0)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, place) => cell.padEnd(widths[place] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }

@@ -11,6 +11,7 @@ import { explainCommand } from './explain.ts';
 import { newKeyCommand } from './new-key.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { proveCommand } from './prove.ts';
+import { replayCommand } from './replay.ts';
 import { statementCommand } from './statement.ts';
 import { trialBalanceCommand } from './trial-balance.ts';
 import { whatIfCommand } from './what-if.ts';
@@ -38,6 +39,7 @@ Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
     .addCommand(explainCommand())
     .addCommand(newKeyCommand())
     .addCommand(proveCommand())
+    .addCommand(replayCommand())
     .addCommand(statementCommand())
     .addCommand(trialBalanceCommand())
     .addCommand(whatIfCommand());
