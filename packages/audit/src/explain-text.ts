@@ -73,7 +73,9 @@ function stepText(step: ExplainedStep, lang: ReportLanguage): string[] {
     line === null
       ? ''
       : `  ${line.delta > 0 ? '+' : ''}${line.delta}  ${line.balance_before} → ${line.balance_after}`;
-  const lines = [`${clock(time)}  #${position}  ${name}（${word(ROLES[role], lang)}）${moved}`];
+  const what = word(ROLES[role], lang);
+  const title = lang === 'zh' ? `${name}（${what}）` : `${name} (${what})`;
+  const lines = [`${clock(time)}  #${position}  ${title}${moved}`];
   if (about !== '') lines.push(`    ${about.replaceAll('\n', ' ')}`);
   if (expires_at !== null)
     lines.push(`    ${word(['有效期至 ', 'expires '], lang)}${clock(expires_at)}`);

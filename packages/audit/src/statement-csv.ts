@@ -47,7 +47,7 @@ const COLUMNS = [
 type Row = Partial<Record<(typeof COLUMNS)[number], CsvCell>>;
 
 /**
- * A statement as CSV (RFC 4180, UTF-8 with BOM), in pieces of a row: header, a row of type `opening`, one for each line,
+ * A statement as CSV (RFC 4180, UTF-8 with BOM), in pieces: header, a row of type `opening`, one for each line,
  * one of type `closing`, which says whether it adds up. Times are ISO-8601 with +08:00. The sum of the column `delta` is
  * closing less opening. Free text is never taken for a formula.
  */
@@ -56,11 +56,18 @@ export async function* statementCsv(
   lang: ReportLanguage,
 ): AsyncGenerator<string, void> {
   yield CSV_BOM + csvRows([COLUMNS]);
+  let rows: CsvCell[][] = [];
   for await (const part of parts) {
     const row = rowOf(part, lang);
-    yield csvRows([COLUMNS.map((column) => row[column] ?? null)]);
+    rows.push(COLUMNS.map((column) => row[column] ?? null));
+    if (rows.length < ROWS_A_PIECE && part.part !== 'closing') continue;
+    yield csvRows(rows);
+    rows = [];
   }
 }
+
+/** Some 30 KB. */
+const ROWS_A_PIECE = 64;
 
 function rowOf(part: StatementPart, lang: ReportLanguage): Row {
   if (part.part === 'line') return lineRow(part, lang);

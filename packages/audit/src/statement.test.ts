@@ -199,6 +199,18 @@ describe('as CSV', () => {
     expect(await csvOf(examples4And5().events.slice(0, 0), 'zh')).toContain('期初');
   });
 
+  it('has every line once, also of more than go into one piece', async () => {
+    const book = openBook();
+    for (let points = 1; points <= 150; points += 1) recharge(book, points);
+    const rows = (await csvOf(book.events)).trimEnd().split('\r\n').slice(2, -1);
+    const delta = 'time,type,name,task_no,record_id,hold_id,source_ref,order_no,description'.split(
+      ',',
+    ).length;
+    expect(rows.map((row) => Number(row.split(',')[delta]))).toEqual(
+      Array.from({ length: 150 }, (_, place) => place + 1),
+    );
+  });
+
   it.each(['=1+1', '+1', '-1', '@sum', '\t=1', ' =1', '＝1'])(
     'is no formula where a description is %j',
     async (description) => {
