@@ -1,7 +1,6 @@
 import { isId } from '@points/contracts/text';
 import type { EventLog } from '@points/event-store/event-log';
 import { READ_CHECKPOINT } from '@points/read-model/coordination';
-import { READ_SCHEMA } from '@points/read-model/database';
 import type { ReadTables } from '@points/read-model/tables';
 import { CompiledQuery, sql } from 'kysely';
 import type { Kysely, Transaction } from 'kysely';
@@ -54,11 +53,15 @@ export function atOnePosition<Result>(
     });
 }
 
-/** Names the present generation of the read tables; a rebuild makes another. As names of tables are, it is looked up past the snapshot. */
-export async function tablesInUse(snapshot: Transaction<ReadTables>): Promise<string | undefined> {
-  const { rows } = await sql<{ schema: string }>`
-    select to_regnamespace(${READ_SCHEMA})::oid::text as schema`.execute(snapshot);
-  return rows[0]?.schema;
+/**
+ * Names the present generation of the read tables; a rebuild makes another. As names of tables are, it is looked up past
+ * the snapshot, but only a query that opens a table hears that a name has another meaning by now.
+ */
+export async function tablesInUse(db: Kysely<ReadTables>): Promise<string | undefined> {
+  const { rows } = await sql<{ tables: string }>`
+    select to_regclass('projection_checkpoints')::oid::text as tables, count(*)
+    from projection_checkpoints`.execute(db);
+  return rows[0]?.tables;
 }
 
 /**

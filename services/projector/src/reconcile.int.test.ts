@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { charged, hold, recharge } from '@points/domain/testing/book';
 import { createInMemoryEventLog } from '@points/event-store/in-memory';
 import { LOCKS } from '@points/read-model/coordination';
@@ -124,4 +125,27 @@ it('is done by one process at a time, and the others know what it found', async 
   expect(await other.reconcileOnce()).toMatchObject({ driftedAccounts: 1 });
   await session.close();
   expect(rounds).toEqual([3, 0]);
+});
+
+it('never takes an account that lives on for one that differs', async () => {
+  await live(30);
+  const job = reconcile();
+  let isLiving = true;
+  const living = async () => {
+    for (let step = 0; step < 60; step += 1) {
+      for (let place = 0; place < 30; place += 1)
+        recharge(writer.book(`u${String(place).padStart(4, '0')}`), 1);
+      await writer.flush();
+      await setImmediate();
+    }
+    isLiving = false;
+  };
+  const looking = async () => {
+    const drifted: number[] = [];
+    while (isLiving) drifted.push((await job.reconcileOnce()).driftedAccounts);
+    return drifted;
+  };
+  const [, drifted] = await Promise.all([living(), looking()]);
+  expect(drifted.filter((accounts) => accounts > 0)).toEqual([]);
+  expect(drifted).not.toEqual([]);
 });

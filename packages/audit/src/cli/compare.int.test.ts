@@ -12,6 +12,7 @@ import { migrate } from '@points/read-model/migrate';
 import { createTestDatabase } from '@points/read-model/testing/test-database';
 import type { TestDatabase } from '@points/read-model/testing/test-database';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { TablesReplacedError, atOnePosition } from '../compare-accounts.ts';
 import { sealed } from '../testing/sealed.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -101,4 +102,13 @@ it('replay tells where the ledger stands, and leaves no part of a file', async (
   expect(readdirSync(folder)).toEqual(['states.ndjson']);
   expect(beyond).toMatchObject({ code: 2, stdout: '' });
   expect(beyond.stderr).toMatch(/^audit: --to-position 9999999999999999999: the log ends at \d+/);
+});
+
+it('says nothing of tables that a rebuild has put in the place of others', async () => {
+  const session = await openSession({ url: database.url, applicationName: 'test' });
+  await migrate(session.db, 'read_next');
+  const swap = () =>
+    database.query('alter schema read rename to read_old; alter schema read_next rename to read');
+  await expect(atOnePosition(session.db, swap)).rejects.toThrow(TablesReplacedError);
+  await session.close();
 });
