@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,8 +11,14 @@ import { canonicalJson } from '@points/event-store/canonical-json';
 import type { EventLog } from '@points/event-store/event-log';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import { startDevEventStore } from '@points/dev-event-store/server';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { sealed } from '../testing/sealed.ts';
+import { anchorCommand } from './anchor.ts';
+import { checkProofCommand } from './check-proof.ts';
+import { newKeyCommand } from './new-key.ts';
+import { CannotRunError } from './outcome.ts';
+import { proveCommand } from './prove.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'anchor-cli-'));
@@ -24,9 +30,11 @@ let log: EventLog;
 beforeAll(async () => {
   server = await startDevEventStore({ dataDir: null });
   log = connectEventStoreDb({ url: server.url });
+  vi.stubEnv('EVENTSTORE_URL', server.url);
 });
 
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await log.close();
   await server.close();
   rmSync(folder, { recursive: true });
@@ -45,22 +53,20 @@ async function open(account: string): Promise<void> {
   await log.append(`account-${account}`, events, 'no_stream');
 }
 
-interface Run {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function audit(...args: readonly string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--import', 'tsx', MAIN, ...args],
-      { env: { ...process.env, EVENTSTORE_URL: server.url } },
-      (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
+/** A verb in this process: one of its own takes two seconds of a processor to begin. */
+async function run(verb: Command, ...args: readonly string[]): Promise<string> {
+  let printed = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
   });
+  try {
+    await verb.exitOverride().parseAsync(args, { from: 'user' });
+    return `${process.exitCode ?? 0} ${printed}`;
+  } finally {
+    process.exitCode = undefined;
+    write.mockRestore();
+  }
 }
 
 async function exportOf(account: string): Promise<string> {
@@ -72,66 +78,82 @@ async function exportOf(account: string): Promise<string> {
   return text;
 }
 
-// A process takes a second of a processor to begin: few of them, as many at once as can be.
-it('npm run audit: a key, anchors of a log that goes on, a proof, and its check', async () => {
+it('a key, anchors of a log that goes on, a proof, and its check', async () => {
   const [key, publicKey, file] = [path('key.pem'), path('key.pub.pem'), path('anchors.ndjson')];
-  const [made] = await Promise.all([
-    audit('new-key', '--out', key, '--json'),
-    open('u1'),
-    open('u2'),
-  ]);
-  expect(made).toMatchObject({ code: 0, stderr: '' });
-  expect(JSON.parse(made.stdout)).toMatchObject({ private_key: key, public_key: publicKey });
+  const made = await run(newKeyCommand(), '--out', key, '--json');
+  expect(made).toMatch(/^0 \{"report":"new-key","key_id":"[0-9a-f]{64}",/);
   expect(statSync(key).mode & 0o777).toBe(0o600);
+  await expect(run(newKeyCommand(), '--out', key)).rejects.toThrow(
+    new CannotRunError(`${key} exists; a key is never written over`),
+  );
+  await run(newKeyCommand(), '--out', path('other.pem'));
 
-  const anchor = ['anchor', '--file', file, '--key'];
+  await Promise.all([open('u1'), open('u2')]);
+  const outcomes = await stayUntil(2, ['--key', key, '--file', file], () => open('u3'));
+  expect(outcomes).toEqual(['anchored 4 in 2', 'anchored 6 in 3']);
+  const [early] = readFileSync(file, 'utf8').split('\n', 1);
+  const { position } = JSON.parse(early ?? '') as { position: string };
+
+  const anchor = (by: string) => run(anchorCommand(), '--file', file, '--key', by);
+  expect(await anchor(key)).toMatch(/^0 position \d+: anchored already, nothing new up to \d+\n$/);
+  expect(await anchor(path('other.pem'))).toMatch(
+    /^1 nothing was signed: .*\nwrong_signature: the anchor of .* at position \d+ names/,
+  );
+  await expect(anchor(publicKey)).rejects.toThrow(/key.pub.pem holds a public key/);
+
+  const [proof, prove] = [path('proof.json'), ['--anchor', file, '--out', path('proof.json')]];
+  expect(await run(proveCommand(), 'u9', ...prove)).toMatch(/^1 u9 has no events up to position/);
+  expect(await run(proveCommand(), 'u3', '--at', position, ...prove)).toMatch(
+    /^1 u3 has no events/,
+  );
+  expect(await run(proveCommand(), 'u1', '--at', position, ...prove)).toMatch(
+    /^0 .*: account-u1 ends in revision 1 at the anchor of/,
+  );
+  await expect(run(proveCommand(), 'u1', '--at', '7', ...prove)).rejects.toThrow(
+    /has no anchor at position 7; its newest is at \d+$/,
+  );
+
+  const events = await exportOf('u1');
+  writeFileSync(path('u1.ndjson.gz'), gzipSync(events));
+  writeFileSync(path('changed.ndjson'), events.replace('"points":10', '"points":90'));
+  const check = (by: string, ...more: readonly string[]) =>
+    run(checkProofCommand(), proof, '--key', by, ...more);
+  expect(await check(publicKey, '--events', path('u1.ndjson.gz'))).toMatch(
+    /^0 holds: .* account-u1 ended in revision 1 with hash .*\nholds: .* exactly these events\n$/,
+  );
+  expect(await check(publicKey, '--events', path('changed.ndjson'))).toMatch(
+    /^1 does not hold: .* line 1 was changed: its content hashes to/,
+  );
+  expect(await check(path('other.pub.pem'), '--json')).toMatch(/^1 \{.*"holds":false/);
+  await expect(check(publicKey, '--events', path('none'))).rejects.toThrow(
+    /cannot be read: ENOENT/,
+  );
+  await expect(check(key)).rejects.toThrow(/holds a private key, which is the signer's alone/);
+});
+
+/** The job as a process, which SIGTERM ends well after so many anchors; `between` after each but the last. */
+async function stayUntil(
+  count: number,
+  args: readonly string[],
+  between: () => Promise<void>,
+): Promise<string[]> {
   const job = spawn(
     process.execPath,
-    ['--import', 'tsx', MAIN, ...anchor, key, '--every', '1s', '--json'],
-    { env: { ...process.env, EVENTSTORE_URL: server.url }, stdio: ['ignore', 'pipe', 'inherit'] },
+    ['--import', 'tsx', MAIN, 'anchor', ...args, '--every', '1s', '--json'],
+    { env: process.env, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const ended = once(job, 'exit');
   const outcomes: string[] = [];
   for await (const line of createInterface({ input: job.stdout })) {
-    const { outcome, anchor: signed } = JSON.parse(line) as {
+    const { outcome, anchor } = JSON.parse(line) as {
       outcome: string;
       anchor?: { events: number; streams: number };
     };
-    if (signed === undefined) continue;
-    outcomes.push(`${outcome} ${signed.events} in ${signed.streams}`);
-    if (outcomes.length === 2) job.kill('SIGTERM');
-    else await open('u3');
+    if (anchor === undefined) continue;
+    outcomes.push(`${outcome} ${anchor.events} in ${anchor.streams}`);
+    if (outcomes.length === count) job.kill('SIGTERM');
+    else await between();
   }
   expect(await ended).toEqual([0, null]);
-  expect(outcomes).toEqual(['anchored 4 in 2', 'anchored 6 in 3']);
-  const [early] = readFileSync(file, 'utf8')
-    .split('\n', 1)
-    .map((line) => JSON.parse(line) as { position: string });
-
-  const proof = path('proof.json');
-  const [proved, misused] = await Promise.all([
-    audit('prove', 'u1', '--anchor', file, '--at', early?.position ?? '', '--out', proof),
-    audit(...anchor, publicKey),
-  ]);
-  expect(proved).toMatchObject({ code: 0, stderr: '' });
-  expect(misused).toMatchObject({ code: 2, stdout: '' });
-  expect(misused.stderr).toMatch(/^audit: .*key.pub.pem holds a public key; [^\n]*\n$/);
-
-  const events = await exportOf('u1');
-  writeFileSync(path('u1.ndjson.gz'), gzipSync(events));
-  writeFileSync(path('u1.ndjson'), events.replace('"points":10', '"points":90'));
-  const check = ['check-proof', proof, '--key', publicKey];
-  const [holds, changed] = await Promise.all([
-    audit(...check, '--events', path('u1.ndjson.gz')),
-    audit(...check, '--events', path('u1.ndjson'), '--json'),
-  ]);
-  expect(holds).toMatchObject({ code: 0, stderr: '' });
-  expect(holds.stdout).toMatch(
-    /account-u1 ended in revision 1 with hash .*\nholds: .* exactly these/,
-  );
-  expect(changed.code).toBe(1);
-  expect(JSON.parse(changed.stdout)).toMatchObject({
-    holds: false,
-    problem: expect.stringMatching(/line 1 was changed: its content hashes to/),
-  });
-});
+  return outcomes;
+}
