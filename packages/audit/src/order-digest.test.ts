@@ -17,7 +17,7 @@ describe('the order digest', () => {
     for (let index = 0; index < MANY; index += 1) {
       const text = line(100 * index, index, 'account-a', 'PointsHeld');
       expected.update(text);
-      if (index % 300 === 7) digest.addRaw(Buffer.from(text));
+      if (index % 300 === 7) digest.addText(text.slice(0, -1));
       else digest.add(String(100 * index), index, 'account-a', 'PointsHeld');
       if (index % 100 === 0) expect(digest.digest()).toBe(expected.copy().digest('hex'));
     }

@@ -25,9 +25,10 @@ export function createOrderDigest(): OrderDigest {
         `,"stream":${canonicalString(stream)},"type":${canonicalString(type)}}\n`;
       if (waiting.length > MAX_WAITING_UNITS) flush();
     },
-    addRaw(lines) {
-      flush();
-      digest.update(lines);
+    addText(line) {
+      waiting += line;
+      waiting += '\n';
+      if (waiting.length > MAX_WAITING_UNITS) flush();
     },
     digest() {
       flush();
@@ -39,8 +40,8 @@ export function createOrderDigest(): OrderDigest {
 export interface OrderDigest {
   /** The next event of the log; `position` in decimal. */
   add(position: string, revision: number, stream: string, type: string): void;
-  /** The lines, each with its line feed, of any number of next events. */
-  addRaw(lines: Uint8Array): void;
+  /** The same from its canonical JSON, without the line feed. */
+  addText(line: string): void;
   /** 64 hex digits over what was added so far; more may be added afterwards. */
   digest(): string;
 }

@@ -25,6 +25,7 @@ export async function* eventsUpTo(
     const page = insistent(
       () => log.readAll({ afterPosition: position, streamPrefixes, maxCount: PAGE_EVENTS, signal }),
       signal,
+      options.retryPausesMs,
     );
     // It may fail while nobody waits for it yet, or any more.
     page.catch(() => undefined);
@@ -54,6 +55,8 @@ export interface EventsUpToOptions {
   readonly afterPosition?: bigint | null;
   readonly streamPrefixes?: readonly string[];
   readonly signal?: AbortSignal;
+  /** How long to wait before asking a store again that is away, each time; then it has failed. */
+  readonly retryPausesMs?: readonly number[];
 }
 
 /** The position up to which a run looks at the log; null when it is empty. Throws `StoreUnavailableError`. */
@@ -71,13 +74,15 @@ export function pinPosition(
 export async function* accountEventsUpTo(
   log: Pick<EventLog, 'readStream'>,
   accountId: string,
-  { pin }: { readonly pin: bigint | null },
+  options: AccountEventsUpToOptions,
 ): AsyncGenerator<AuditEvent, void> {
+  const { pin, signal } = options;
   const stream = accountStream(accountId);
-  let fromRevision = 0;
+  const cancel = signal === undefined ? {} : { signal };
+  let { fromRevision = 0 } = options;
   for (let failures = 0; ;) {
     try {
-      for await (const event of log.readStream(stream, { fromRevision })) {
+      for await (const event of log.readStream(stream, { ...cancel, fromRevision })) {
         if (pin === null || event.position > pin) return;
         yield event;
         fromRevision = event.revision + 1;
@@ -85,10 +90,18 @@ export async function* accountEventsUpTo(
       }
       return;
     } catch (error) {
-      await pauseBeforeRetry(error, failures);
+      await pauseBeforeRetry(error, failures, signal);
       failures += 1;
     }
   }
+}
+
+export interface AccountEventsUpToOptions {
+  /** See `pinPosition`; null = nothing. */
+  readonly pin: bigint | null;
+  /** Inclusive. */
+  readonly fromRevision?: number;
+  readonly signal?: AbortSignal;
 }
 
 /** The log ends before a position that it once had. */
@@ -108,12 +121,13 @@ const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000];
 async function insistent<Answer>(
   ask: () => Promise<Answer>,
   signal?: AbortSignal,
+  pausesMs?: readonly number[],
 ): Promise<Answer> {
   for (let failures = 0; ; failures += 1) {
     try {
       return await ask();
     } catch (error) {
-      await pauseBeforeRetry(error, failures, signal);
+      await pauseBeforeRetry(error, failures, signal, pausesMs);
     }
   }
 }
@@ -123,8 +137,9 @@ async function pauseBeforeRetry(
   error: unknown,
   failures: number,
   signal?: AbortSignal,
+  pausesMs: readonly number[] = RETRY_PAUSES_MS,
 ): Promise<void> {
-  const pauseMs = RETRY_PAUSES_MS[failures];
+  const pauseMs = pausesMs[failures];
   if (!(error instanceof StoreUnavailableError) || pauseMs === undefined) throw error;
   await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
 }

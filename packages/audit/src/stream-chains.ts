@@ -18,6 +18,8 @@ export interface StreamChains {
    * comes again, or late, leaves the chain where it was.
    */
   add(link: ChainLink): Finding | null;
+  /** Whether an event of this stream has come. */
+  has(stream: string): boolean;
   /** Sorted by the UTF-16 code units of the stream's name. */
   heads(): StreamHead[];
 }
@@ -70,6 +72,7 @@ export function createStreamChains({
         `prev_hash is ${link.prev_hash}, the hash of revision ${revision} is ${hash}`,
       );
     },
+    has: (stream) => ends.has(stream),
     heads() {
       return inOrder(Array.from(ends, ([stream, end]) => ({ stream, ...end })));
     },

@@ -189,9 +189,19 @@ const DATA_SCHEMAS: Readonly<
   pricingConfig: CONFIG_EVENT_DATA,
 };
 
-function decodeData(stored: EncodedEvent, category: LedgerStream['category']): unknown {
+/** Whether this version knows events of that type in that stream; whether it can read this one is another matter. */
+export function isKnownEvent({ stream, type }: Pick<EncodedEvent, 'stream' | 'type'>): boolean {
+  const name = parseStream(stream);
+  return name !== null && schemaOf(name.category, type) !== undefined;
+}
+
+function schemaOf(category: LedgerStream['category'], type: string): z.ZodType | undefined {
   const schemas = DATA_SCHEMAS[category];
-  const schema = Object.hasOwn(schemas, stored.type) ? schemas[stored.type] : undefined;
+  return Object.hasOwn(schemas, type) ? schemas[type] : undefined;
+}
+
+function decodeData(stored: EncodedEvent, category: LedgerStream['category']): unknown {
+  const schema = schemaOf(category, stored.type);
   if (schema === undefined)
     throw new UnreadableEventError(stored, `no such event in ${category} streams`);
   const parsed = schema.safeParse(upToDate(stored));

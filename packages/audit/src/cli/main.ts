@@ -8,12 +8,14 @@ import { balanceCommand } from './balance.ts';
 import { checkProofCommand } from './check-proof.ts';
 import { compareCommand } from './compare.ts';
 import { explainCommand } from './explain.ts';
+import { exportCommand } from './export.ts';
 import { newKeyCommand } from './new-key.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { proveCommand } from './prove.ts';
 import { replayCommand } from './replay.ts';
 import { statementCommand } from './statement.ts';
 import { trialBalanceCommand } from './trial-balance.ts';
+import { verifyCommand } from './verify.ts';
 import { whatIfCommand } from './what-if.ts';
 
 /** `npm run audit -- <verb>`. Every verb is a file of this folder. */
@@ -37,11 +39,13 @@ Ends with 0 = it holds, 1 = it does not, 2 = it could not be done.`,
     .addCommand(checkProofCommand())
     .addCommand(compareCommand())
     .addCommand(explainCommand())
+    .addCommand(exportCommand())
     .addCommand(newKeyCommand())
     .addCommand(proveCommand())
     .addCommand(replayCommand())
     .addCommand(statementCommand())
     .addCommand(trialBalanceCommand())
+    .addCommand(verifyCommand())
     .addCommand(whatIfCommand());
   return root;
 }

@@ -1,0 +1,213 @@
+import { statSync } from 'node:fs';
+import type { LedgerAnchor } from '@points/contracts/stored-anchors';
+import { Command, InvalidArgumentError } from 'commander';
+import { checkAnchorSignature } from '../anchor.ts';
+import { AnchorFileError, readAnchorFile } from '../anchor-file.ts';
+import { KeyFileError, readPublicKey } from '../anchor-keys.ts';
+import { readLines } from '../export-file.ts';
+import type { Finding } from '../finding.ts';
+import { pinPosition } from '../pinned-log.ts';
+import { logLines } from '../verify/log-lines.ts';
+import {
+  CannotVerifyError,
+  type VerifyReport,
+  type VerifyRequest,
+  usualThreads,
+  verify,
+} from '../verify/verify.ts';
+import { CannotRunError, EXIT } from './outcome.ts';
+import { showProgress } from './progress.ts';
+import { withEventLog } from './sources.ts';
+
+interface Options {
+  readonly live?: true;
+  readonly partial?: true;
+  readonly anchor?: string;
+  readonly key?: string;
+  readonly threads?: number;
+  readonly settledHolds?: number;
+  readonly json?: true;
+}
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description('Judges every event by those before it: an export, or the log itself.')
+    .argument('[file]', 'an export, plain or gzip')
+    .option('--live', 'the log itself, up to where it ends now')
+    .option('--partial', 'the file is a part of the ledger (export --account, --from, --to)')
+    .option('--anchor <file>', 'anchors that the log has to agree with')
+    .option('--key <file>', 'the public key (PEM) that they were signed with')
+    .option('--threads <n>', 'threads that judge; 0 = none besides the main one', count(0, 64))
+    .option('--settled-holds <n>', 'settled holds that a thread remembers', count(1, 100_000_000))
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      `
+An export needs no database, no service and no configuration. Without an anchor nobody can tell
+whether the end was cut off, whole accounts are missing, or everything was written anew.
+
+Examples:
+  npm run audit -- verify ledger.ndjson
+  npm run audit -- verify ledger.ndjson.gz --anchor anchors.ndjson --key anchor-key.pub.pem
+  npm run audit -- verify --live`,
+    )
+    .action(run);
+}
+
+/** An export that is judged before threads have started. */
+const SMALL_FILE_BYTES = 8 * 1024 * 1024;
+
+async function run(file: string | undefined, options: Options): Promise<void> {
+  if ((file === undefined) === (options.live === undefined))
+    throw new CannotRunError('give an export or --live: verify FILE, or verify --live');
+  const signed = await readAnchors(options);
+  const base = {
+    anchors: signed.anchors,
+    isPartial: options.partial === true,
+    ...(options.settledHolds === undefined ? {} : { settledHolds: options.settledHolds }),
+  };
+  const report =
+    file === undefined
+      ? await withEventLog(async (log) => {
+          const pin = await pinPosition(log);
+          return verified({
+            ...base,
+            isFile: false,
+            lines: () => logLines(log, pin),
+            threads: options.threads ?? 1,
+          });
+        })
+      : await verified({
+          ...base,
+          isFile: true,
+          lines: () => readLines(file),
+          threads: options.threads ?? (sizeOf(file) < SMALL_FILE_BYTES ? 0 : usualThreads()),
+        });
+  const all = withSignatures(report, signed.findings);
+  process.stdout.write(options.json === true ? `${JSON.stringify(all)}\n` : told(all));
+  process.exitCode = all.holds ? EXIT.holds : EXIT.doesNotHold;
+}
+
+async function verified(request: VerifyRequest): Promise<VerifyReport> {
+  const progress = showProgress('verify', 'events');
+  try {
+    return await verify({ ...request, onProgress: progress.update });
+  } catch (error) {
+    if (error instanceof CannotVerifyError) throw new CannotRunError(error.message);
+    throw error;
+  } finally {
+    progress.stop();
+  }
+}
+
+function sizeOf(file: string): number {
+  try {
+    return statSync(file).size;
+  } catch (error) {
+    throw new CannotRunError(
+      `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+interface SignedAnchors {
+  readonly anchors: readonly LedgerAnchor[];
+  readonly findings: readonly Finding[];
+}
+
+async function readAnchors({ anchor: file, key, partial }: Options): Promise<SignedAnchors> {
+  if (file === undefined && key === undefined) return { anchors: [], findings: [] };
+  if (file === undefined || key === undefined)
+    throw new CannotRunError(
+      'an anchor proves something only with the public key that you were given: --anchor FILE --key KEY.pub.pem',
+    );
+  if (partial === true)
+    throw new CannotRunError(
+      'anchors are about the whole ledger: for one account take check-proof',
+    );
+  try {
+    const publicKey = readPublicKey(key);
+    const read = await readAnchorFile(file);
+    if (read.outcome === 'missing') throw new CannotRunError(`${file} does not exist`);
+    if (read.outcome === 'wrong')
+      throw new CannotRunError(`${file}: line ${read.line} ${read.problem}`);
+    if (read.anchors.length === 0) throw new CannotRunError(`${file} holds no anchors`);
+    const anchors: LedgerAnchor[] = [];
+    const findings: Finding[] = [];
+    for (const anchor of read.anchors) {
+      const problem = checkAnchorSignature(anchor, publicKey);
+      if (problem === null) anchors.push(anchor);
+      else
+        findings.push({
+          kind: problem.kind,
+          stream: null,
+          revision: null,
+          position: anchor.position,
+          line: null,
+          message: `the anchor at position ${anchor.position} ${problem.message}`,
+        });
+    }
+    return { anchors, findings };
+  } catch (error) {
+    if (error instanceof KeyFileError || error instanceof AnchorFileError)
+      throw new CannotRunError(error.message);
+    throw error;
+  }
+}
+
+function withSignatures(report: VerifyReport, findings: readonly Finding[]): VerifyReport {
+  if (findings.length === 0) return report;
+  return {
+    ...report,
+    holds: false,
+    findings: [...report.findings, ...findings],
+    finding_count: report.finding_count + findings.length,
+  };
+}
+
+const SHOWN_FINDINGS = 50;
+
+function told(report: VerifyReport): string {
+  const number = (value: number): string => value.toLocaleString('en');
+  const lines = [
+    report.holds ? 'HOLDS' : 'DOES NOT HOLD',
+    `  ${number(report.events)} events, ${number(report.streams)} streams, ${number(report.accounts)} accounts${report.partial ? ', a part of the ledger' : ''}`,
+    `  positions ${report.first_position ?? '-'} to ${report.last_position ?? '-'}`,
+    `  root  ${report.root}`,
+    `  order ${report.order}`,
+  ];
+  if (report.accounts_not_judged > 0)
+    lines.push(
+      `  ${number(report.accounts_not_judged)} accounts were not judged to their end; the sums are of the others`,
+    );
+  lines.push(
+    `  balance ${number(report.balance)}, held ${number(report.held)}, debt ${number(report.debt)}`,
+    report.anchors === 0
+      ? '  no anchors compared: nothing is said about a cut end, missing accounts, or a log written anew'
+      : `  ${number(report.anchors)} anchors compared; the newest covers positions up to ${report.anchored_to ?? '-'}`,
+  );
+  if (report.finding_count > 0) lines.push(`  ${number(report.finding_count)} findings:`);
+  for (const { line, position, kind, message } of report.findings.slice(0, SHOWN_FINDINGS)) {
+    const where = [
+      line === null ? null : `line ${line}`,
+      position === null ? null : `position ${position}`,
+    ]
+      .filter((each) => each !== null)
+      .join(', ');
+    lines.push(`    ${kind}: ${message}${where === '' ? '' : ` (${where})`}`);
+  }
+  if (report.finding_count > SHOWN_FINDINGS)
+    lines.push(
+      `    and ${number(report.finding_count - SHOWN_FINDINGS)} more: --json lists up to 1,000`,
+    );
+  return `${lines.join('\n')}\n`;
+}
+
+function count(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d{1,9}$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}

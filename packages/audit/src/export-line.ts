@@ -1,0 +1,46 @@
+import { canonicalJson } from '@points/event-store/canonical-json';
+import type { AuditEvent } from './audit-event.ts';
+
+/**
+ * One event as a line of an export, without the line feed: canonical JSON (RFC 8785) of `{data, id, metadata, position,
+ * revision, stream, type}`, the position in decimal. Throws `TypeError` when the event holds what JSON cannot carry
+ * (a lone surrogate).
+ */
+export function formatLine({
+  data,
+  id,
+  metadata,
+  position,
+  revision,
+  stream,
+  type,
+}: AuditEvent): string {
+  return canonicalJson({ data, id, metadata, position: String(position), revision, stream, type });
+}
+
+/** What the end of a line says, which is enough to know where the event belongs without reading all of it. */
+export interface LinePlace {
+  /** Log position, decimal. */
+  readonly position: string;
+  readonly revision: number;
+  readonly stream: string;
+  readonly type: string;
+  /** The members above as the line has them, with the braces of an object of their own. */
+  readonly text: string;
+}
+
+const POSITION_MEMBER = Buffer.from(',"position":"');
+const PLACE =
+  /^,"position":"(0|[1-9]\d{0,19})","revision":(0|[1-9]\d{0,15}),"stream":"([!#-[\]-~]*)","type":"([!#-[\]-~]*)"\}$/;
+
+/** The place of the event whose line this is; null = it does not end as canonical lines of events do. */
+export function placeOf(line: Uint8Array): LinePlace | null {
+  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  const start = bytes.lastIndexOf(POSITION_MEMBER);
+  if (start === -1) return null;
+  const tail = bytes.toString('latin1', start);
+  const match = PLACE.exec(tail);
+  if (match === null) return null;
+  const [, position = '', revision = '', stream = '', type = ''] = match;
+  return { position, revision: Number(revision), stream, type, text: `{${tail.slice(1)}` };
+}

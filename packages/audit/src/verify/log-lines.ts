@@ -1,0 +1,54 @@
+import type { EventLog } from '@points/event-store/event-log';
+import type { AuditEvent } from '../audit-event.ts';
+import type { LineBlock } from '../export-file.ts';
+import { formatLine } from '../export-line.ts';
+import { eventsUpTo } from '../pinned-log.ts';
+
+const BLOCK_UNITS = 256 * 1024;
+
+/** The log itself, up to a position, as the lines that an export of it would have. Throws what `eventsUpTo` throws. */
+export async function* logLines(
+  log: Pick<EventLog, 'readAll'>,
+  pin: bigint | null,
+): AsyncGenerator<LineBlock, void> {
+  let lines: string[] = [];
+  let units = 0;
+  let firstLine = 1;
+  let share = 0;
+  const block = (): LineBlock => {
+    const bytes = Buffer.from(`${lines.join('\n')}\n`, 'utf8');
+    const made = { bytes, ends: lineEnds(bytes), firstLine, share };
+    firstLine += lines.length;
+    lines = [];
+    units = 0;
+    return made;
+  };
+  for await (const event of eventsUpTo(log, { pin })) {
+    const line = lineOf(event);
+    lines.push(line);
+    units += line.length;
+    share = pin === null || pin === 0n ? 1 : Number(event.position) / Number(pin);
+    if (units >= BLOCK_UNITS) yield block();
+  }
+  if (lines.length > 0) yield block();
+}
+
+/** What has no canonical form keeps the one that it has, so that it is found and named like everything else. */
+function lineOf(event: AuditEvent): string {
+  try {
+    return formatLine(event);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const { data, id, metadata, position, revision, stream, type } = event;
+    return JSON.stringify({ data, id, metadata, position: `${position}`, revision, stream, type });
+  }
+}
+
+const LINE_FEED = 0x0a;
+
+function lineEnds(bytes: Buffer): number[] {
+  const ends: number[] = [];
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1))
+    ends.push(at);
+  return ends;
+}
