@@ -16,6 +16,7 @@ export async function* eventsUpTo(
   options: EventsUpToOptions,
 ): AsyncGenerator<AuditEvent, void> {
   const { pin, afterPosition = null, streamPrefixes = LEDGER_STREAM_PREFIXES } = options;
+  const { pageEvents: maxCount = PAGE_EVENTS } = options;
   const left = new AbortController();
   const signal =
     options.signal === undefined ? left.signal : AbortSignal.any([options.signal, left.signal]);
@@ -23,7 +24,7 @@ export async function* eventsUpTo(
     pin === null || (position !== null && position >= pin);
   const pageAfter = (position: bigint | null): Promise<AllPage> => {
     const page = insistent(
-      () => log.readAll({ afterPosition: position, streamPrefixes, maxCount: PAGE_EVENTS, signal }),
+      () => log.readAll({ afterPosition: position, streamPrefixes, maxCount, signal }),
       signal,
       options.retryPausesMs,
     );
@@ -54,6 +55,8 @@ export interface EventsUpToOptions {
   readonly pin: bigint | null;
   readonly afterPosition?: bigint | null;
   readonly streamPrefixes?: readonly string[];
+  /** Events that one read of the log looks at; two of these pages are in memory at a time. */
+  readonly pageEvents?: number;
   readonly signal?: AbortSignal;
   /** How long to wait before asking a store again that is away, each time; then it has failed. */
   readonly retryPausesMs?: readonly number[];

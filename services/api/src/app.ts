@@ -1,4 +1,5 @@
 import cors from '@fastify/cors';
+import type { AuditLog } from '@points/audit/open-log';
 import type { ReadTables } from '@points/read-model/tables';
 import type { Clock } from '@points/runtime/clock';
 import type { Log } from '@points/runtime/log';
@@ -9,6 +10,7 @@ import type { Kysely } from 'kysely';
 import { type AuthenticationDeps, createAuthentication } from './auth.ts';
 import { createAwaitPosition } from './await-position.ts';
 import { answerConnectionError, answerError } from './error-body.ts';
+import type { FinanceBounds } from './finance/bounds.ts';
 import type { LedgerHealth } from './ledger-link.ts';
 import { serveOpenApi } from './openapi.ts';
 import type { PositionWait } from './position-wait.ts';
@@ -17,6 +19,7 @@ import { createReadiness } from './readiness.ts';
 import { addRequestHooks, refuseAddress, requestId } from './request-hooks.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { devLoginRoutes } from './routes/auth.ts';
+import { financeRoutes } from './routes/finance.ts';
 import { healthRoutes } from './routes/health.ts';
 import { modelsRoutes } from './routes/models.ts';
 import { pointsRoutes } from './routes/points.ts';
@@ -31,6 +34,9 @@ export interface AppDeps {
   readonly positions: PositionWait;
   /** Rejects with the reason when the ledger does not answer. */
   readonly ledgerHealth: () => Promise<LedgerHealth>;
+  /** The log that finance reads; null when this deployment has not set EVENTSTORE_URL. */
+  readonly eventLog: AuditLog | null;
+  readonly financeBounds?: Partial<FinanceBounds>;
   /** Not ready before the read tables have come so far. */
   readonly readyAtPosition?: bigint;
   readonly tokens: Omit<AuthenticationDeps, 'clock'>;
@@ -90,6 +96,9 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.register(pointsRoutes({ read, clock, authentication, awaitPosition }));
   app.register(modelsRoutes({ read, awaitPosition }));
   app.register(adminRoutes({ read, authentication }));
+  app.register(
+    financeRoutes({ eventLog: deps.eventLog, authentication, bounds: deps.financeBounds }),
+  );
   if (devLogin) {
     if (tokens.keys.kind !== 'secret')
       throw new Error('the development login needs a token secret');

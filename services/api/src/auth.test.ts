@@ -149,9 +149,10 @@ describe('dev login', () => {
     });
 
   test.each([
-    ['test_user', 'test123456', ['user']],
-    ['admin', 'admin123456', ['user', 'admin', 'finance']],
-  ])('%s gets a token that works', async (username, password, roles) => {
+    ['test_user', 'test123456', ['user'], 200],
+    ['admin', 'admin123456', ['user', 'admin', 'finance'], 200],
+    ['finance', 'finance123456', ['finance'], 403],
+  ])('%s gets a token that works', async (username, password, roles, status) => {
     const response = await login({ username, password });
     expect(response.json()).toEqual({
       code: 200,
@@ -163,7 +164,7 @@ describe('dev login', () => {
       },
     });
     const { data } = response.json<{ data: { access_token: string } }>();
-    expect(await statusOf(`Bearer ${data.access_token}`)).toBe(200);
+    expect(await statusOf(`Bearer ${data.access_token}`)).toBe(status);
   });
 
   test.each([

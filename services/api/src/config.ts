@@ -20,6 +20,7 @@ export const apiSettings = z
     PORT: portSetting().default(3000),
     DATABASE_URL: urlSetting(['postgres', 'postgresql']),
     DATABASE_POOL_SIZE: integerSetting(1, MAX_POOL_SIZE).default(10),
+    EVENTSTORE_URL: urlSetting(['esdb', 'esdb+discover']).optional(),
     NATS_URL: urlSetting(['nats', 'tls']),
     NATS_USER: textSetting('the name of a NATS client, such as api'),
     NATS_PASS: textSetting('the password of NATS_USER'),

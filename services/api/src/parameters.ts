@@ -20,7 +20,7 @@ const DEFAULT_PAGE_SIZE = 10;
 const MAX_KEYWORD_CODE_POINTS = 100;
 const MAX_PROVIDER_CODE_POINTS = 64;
 /** Log positions are signed 64-bit numbers in the read tables. */
-const MAX_POSITION = 2n ** 63n - 1n;
+export const MAX_POSITION = 2n ** 63n - 1n;
 
 const taskTypeNames = [...Object.keys(TASK_TYPE_NAMES), ...Object.keys(COARSE_TASK_TYPES)];
 const changeTypeNames = Object.keys(CHANGE_TYPE_NAMES);
@@ -148,7 +148,7 @@ export const readHeaders = z.object({
  * A schema that takes whatever the query parser made of one key. `read` gives undefined for a wrong value. The JSON
  * schema that OpenAPI shows is `documentation`, because everything in a query string is text.
  */
-function parameter<Value, Absent>(options: {
+export function parameter<Value, Absent>(options: {
   read: (text: string) => Value | undefined;
   absent: Absent;
   reason: Text;
@@ -176,7 +176,7 @@ function wholeNumber(text: string, max: number): number | undefined {
   return value >= 1 && value <= max ? value : undefined;
 }
 
-function oneOf(names: readonly string[]): Text {
+export function oneOf(names: readonly string[]): Text {
   return { zh: `应为以下之一：${names.join('、')}`, en: `must be one of ${names.join(', ')}` };
 }
 

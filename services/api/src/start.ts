@@ -1,3 +1,4 @@
+import { openLog } from '@points/audit/open-log';
 import { openDatabase } from '@points/read-model/database';
 import { type Clock, systemClock } from '@points/runtime/clock';
 import type { Log } from '@points/runtime/log';
@@ -30,7 +31,7 @@ export class ListenError extends Error {
 }
 
 /**
- * Listens, and connects to PostgreSQL and NATS in the background: it serves what it can and recovers by itself.
+ * Listens, and connects to PostgreSQL, NATS and the event log in the background: it serves what it can and recovers by itself.
  * Throws ListenError.
  */
 export async function startApi(
@@ -61,10 +62,13 @@ export async function startApi(
     natsPass: settings.NATS_PASS,
     log,
   });
+  const { EVENTSTORE_URL } = settings;
+  const eventLog = EVENTSTORE_URL === undefined ? null : openLog(EVENTSTORE_URL);
   const app = buildApp({
     db,
     positions,
     ledgerHealth: ledger.health,
+    eventLog,
     readyAtPosition: settings.READY_AT_POSITION,
     tokens: {
       keys: tokenKeys(settings),
@@ -88,6 +92,7 @@ export async function startApi(
     await listener.stop();
     await settledWithin(db.destroy(), DATABASE_CLOSE_TIMEOUT_MS);
     await ledgerStopped;
+    await eventLog?.close();
   };
   try {
     const address = await app.listen({ host: settings.HOST, port: settings.PORT });

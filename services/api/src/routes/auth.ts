@@ -21,6 +21,7 @@ interface DevUser {
 const DEV_USERS: ReadonlyMap<string, DevUser> = new Map([
   ['test_user', { password: 'test123456', roles: ['user'] }],
   ['admin', { password: 'admin123456', roles: ['user', 'admin', 'finance'] }],
+  ['finance', { password: 'finance123456', roles: ['finance'] }],
 ]);
 
 const WRONG_LOGIN = { zh: '用户名或密码错误', en: 'The username or the password is wrong' };
@@ -33,7 +34,7 @@ export function devLoginRoutes({ secret, clock }: DevLoginDeps): FastifyPluginCa
       {
         schema: {
           tags: ['auth'],
-          summary: 'Development only: a bearer token for test_user or admin',
+          summary: 'Development only: a bearer token for test_user, admin or finance',
           body: loginRequest,
           response: { 200: loginResponse, ...errorResponses(400, 401, 413, 415, 500) },
         },

@@ -25,6 +25,7 @@ export function buildTestApp(overrides: Partial<AppDeps> = {}): FastifyInstance 
     db: emptyDatabase(),
     positions: createPositionWait({ metrics, readPosition: () => Promise.resolve(0n) }),
     ledgerHealth: () => Promise.resolve({ eventStore: 'up', caughtUp: true }),
+    eventLog: null,
     tokens: { keys: { kind: 'secret', secret: SECRET } },
     devLogin: true,
     corsOrigins: [],

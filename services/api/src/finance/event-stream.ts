@@ -1,0 +1,133 @@
+import { Readable } from 'node:stream';
+import type { AuditEvent } from '@points/audit/audit-event';
+import { formatLine } from '@points/audit/export-line';
+import type { AuditLog } from '@points/audit/open-log';
+import { accountEventsUpTo, eventsUpTo } from '@points/audit/pinned-log';
+import { HttpError } from '../error-body.ts';
+import { csvHead, csvLine } from './event-csv.ts';
+import { toLogAnswer } from './event-log.ts';
+
+/** Text is handed to the connection in pieces of this many characters, and no more is made before it was taken. */
+const PIECE_CHARS = 65_536;
+/** Each of the streams keeps two pages in memory: some 2 MB each of events as they usually are. */
+const PAGE_EVENTS = 512;
+
+export type EventFormat = 'ndjson' | 'csv';
+
+export interface EventQuery {
+  readonly userId: string | undefined;
+  readonly type: string | undefined;
+  /** Time of the event, included. */
+  readonly from: Date | undefined;
+  /** Time of the event, excluded. */
+  readonly to: Date | undefined;
+  /** Excluded. */
+  readonly fromPosition: bigint | undefined;
+  /** Included; null = the log is empty. */
+  readonly pin: bigint | null;
+  readonly format: EventFormat;
+}
+
+export interface EventStreamBounds {
+  /** Ends the reading at once. */
+  readonly signal: AbortSignal;
+  /** A client that takes nothing for so long is cut. */
+  readonly stallTimeoutMs: number;
+  /** Between tries of a read that the store has failed; the client goes on by itself when they were in vain. */
+  readonly retryPausesMs: readonly number[];
+}
+
+/**
+ * The matching events as text, in the order of the log: lines of an export, or CSV. Reads the log as fast as the text is
+ * taken. Fails when the store does, so that whoever has the beginning sees that there is no end.
+ */
+export function eventStream(
+  log: AuditLog,
+  query: EventQuery,
+  { signal, stallTimeoutMs, retryPausesMs }: EventStreamBounds,
+): Readable {
+  const stalled = new AbortController();
+  const events = matching(log, query, {
+    signal: AbortSignal.any([signal, stalled.signal]),
+    retryPausesMs,
+  });
+  const pieces =
+    query.format === 'csv'
+      ? piecesOf(events, csvHead(), csvLine)
+      : piecesOf(events, '', (event) => `${formatLine(event)}\n`);
+  const stream: Readable = Readable.from(
+    withDeadline(pieces, stallTimeoutMs, () => {
+      stalled.abort();
+      stream.destroy(new HttpError('request_timeout'));
+    }),
+    { objectMode: false, highWaterMark: PIECE_CHARS },
+  );
+  return stream;
+}
+
+async function* matching(
+  log: AuditLog,
+  query: EventQuery,
+  bounds: Pick<EventStreamBounds, 'signal' | 'retryPausesMs'>,
+): AsyncGenerator<AuditEvent, void> {
+  const { userId, type, from, to, fromPosition, pin } = query;
+  const afterPosition = fromPosition ?? null;
+  const events =
+    userId === undefined
+      ? eventsUpTo(log, { pin, afterPosition, pageEvents: PAGE_EVENTS, ...bounds })
+      : accountEventsUpTo(log, userId, { pin, signal: bounds.signal });
+  try {
+    for await (const event of events) {
+      if (afterPosition !== null && event.position <= afterPosition) continue;
+      if (type !== undefined && event.type !== type) continue;
+      if (isOutside(event, from, to)) continue;
+      yield event;
+    }
+  } catch (error) {
+    throw toLogAnswer(error);
+  }
+}
+
+/** An event without a time is not outside of any: what is odd must not be hidden. */
+function isOutside(
+  { metadata }: AuditEvent,
+  from: Date | undefined,
+  to: Date | undefined,
+): boolean {
+  if (from === undefined && to === undefined) return false;
+  const timeMs = Date.parse(metadata['occurred_at'] ?? '');
+  return (
+    (from !== undefined && timeMs < from.getTime()) || (to !== undefined && timeMs >= to.getTime())
+  );
+}
+
+async function* piecesOf(
+  events: AsyncIterable<AuditEvent>,
+  head: string,
+  lineOf: (event: AuditEvent) => string,
+): AsyncGenerator<string, void> {
+  let piece = head;
+  for await (const event of events) {
+    piece += lineOf(event);
+    if (piece.length < PIECE_CHARS) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
+}
+
+/** Calls `late` when the consumer does not ask for the next piece in time. */
+async function* withDeadline(
+  pieces: AsyncIterable<string>,
+  timeoutMs: number,
+  late: () => void,
+): AsyncGenerator<string, void> {
+  for await (const piece of pieces) {
+    const timer = setTimeout(late, timeoutMs);
+    try {
+      yield piece;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

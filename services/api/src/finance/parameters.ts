@@ -1,0 +1,82 @@
+import {
+  ACCOUNT_EVENT_DATA,
+  CONFIG_EVENT_DATA,
+  MODEL_EVENT_DATA,
+} from '@points/contracts/stored-data';
+import { PRICE_LIST_EVENT_DATA } from '@points/contracts/stored-price-lists';
+import { isId } from '@points/contracts/text';
+import { MAX_POSITION, oneOf, parameter } from '../parameters.ts';
+
+/** Query parameters of the finance routes; like those of `parameters.ts`. */
+
+const eventTypes = [
+  ACCOUNT_EVENT_DATA,
+  MODEL_EVENT_DATA,
+  PRICE_LIST_EVENT_DATA,
+  CONFIG_EVENT_DATA,
+].flatMap((schemas) => Object.keys(schemas));
+const EVENT_TYPES: ReadonlySet<string> = new Set(eventTypes);
+
+const idReason = {
+  zh: '应为 1 到 64 个 A–Z a–z 0–9 _ - 字符',
+  en: 'must be 1 to 64 of A–Z a–z 0–9 _ -',
+};
+const positionReason = { zh: '应为十进制日志位置', en: 'must be a decimal log position' };
+
+export const userIdFilter = parameter({
+  read: (text) => (isId(text) ? text : undefined),
+  absent: undefined,
+  reason: idReason,
+  documentation: {
+    type: 'string',
+    pattern: '^[A-Za-z0-9_-]{1,64}$',
+    description: 'Only this account',
+  },
+});
+
+export const eventType = parameter({
+  read: (text) => (EVENT_TYPES.has(text) ? text : undefined),
+  absent: undefined,
+  reason: oneOf(eventTypes),
+  documentation: { type: 'string', enum: eventTypes },
+});
+
+export const fromPosition = parameter({
+  read: position,
+  absent: undefined,
+  reason: positionReason,
+  documentation: {
+    type: 'string',
+    pattern: '^\\d{1,19}$',
+    description:
+      'Excluded: only events after this position. Give the `position` of the last line that you have, or the ' +
+      '`X-Ledger-Position` of an answer that you have whole.',
+  },
+});
+
+export const toPosition = parameter({
+  read: position,
+  absent: undefined,
+  reason: positionReason,
+  documentation: {
+    type: 'string',
+    pattern: '^\\d{1,19}$',
+    description:
+      'Included; default: the end of the log now. The same positions give the same bytes.',
+  },
+});
+
+export const eventFormat = parameter({
+  read: (text) => FORMATS.find((format) => format === text.toLowerCase()),
+  absent: 'ndjson' as const,
+  reason: oneOf(['ndjson', 'csv']),
+  documentation: { type: 'string', enum: ['ndjson', 'csv'], default: 'ndjson' },
+});
+
+const FORMATS = ['ndjson', 'csv'] as const;
+
+function position(text: string): bigint | undefined {
+  if (!/^\d{1,19}$/.test(text)) return undefined;
+  const value = BigInt(text);
+  return value <= MAX_POSITION ? value : undefined;
+}
