@@ -38,11 +38,8 @@ test('lists every route, each with the schema of its answers', async () => {
     ),
   );
   expect(listed.toSorted()).toEqual([
-<<<<<<< HEAD
     'get /api/v1/admin/projections 200 401 403 500 503',
-=======
     'get /api/v1/finance/events 200 400 401 403 429 500 503',
->>>>>>> 056881d (api: finance reads the events of the log as NDJSON or CSV, with backpressure)
     'get /healthz 200',
     'get /metrics 200',
     'get /readyz 200 503',

@@ -292,6 +292,6 @@ describe('a long answer', () => {
   /** The server's end of the next connection is closed. */
   async function closeOfNext({ app }: FinanceWorld): Promise<void> {
     const [socket] = (await once(app.server, 'connection')) as [Socket];
-    await once(socket, 'close');
+    await new Promise((resolve) => socket.once('close', resolve));
   }
 });
