@@ -57,15 +57,20 @@ async function run(options: Options): Promise<void> {
         throw new CannotRunError('the ledger is empty: there is nothing to anchor yet');
       }
     } catch (error) {
-      if (error instanceof AnchorFileError) throw new CannotRunError(error.message);
-      if (error instanceof NotAppendedError || error instanceof OutcomeUnknownError) {
-        throw new CannotRunError(
-          `the anchor could not be appended to the stream (${error.message}). Run again: what was written is found and kept.`,
-        );
-      }
-      throw error;
+      throw asCannotRun(error);
     }
   });
+}
+
+/** What was signed and is not where it belongs yet is found by the next run. */
+function asCannotRun(error: unknown): unknown {
+  if (error instanceof AnchorFileError) return new CannotRunError(error.message);
+  if (error instanceof NotAppendedError || error instanceof OutcomeUnknownError) {
+    return new CannotRunError(
+      `the anchor could not be appended to the stream (${error.message}). Run again: what was written is found and kept.`,
+    );
+  }
+  return error;
 }
 
 type Job = Omit<AnchorJobOptions, 'signal'>;
@@ -90,11 +95,10 @@ async function stay(options: Job, pauseMs: number, output: Options): Promise<voi
         await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => undefined);
       } catch (error) {
         if (stop.signal.aborted) return;
-        if (error instanceof AnchorFileError) throw new CannotRunError(error.message);
-        if (!isOfStore(error)) throw error;
+        if (!isOfStore(error)) throw asCannotRun(error);
         const retryMs = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** failures);
         failures += 1;
-        process.stderr.write(`audit: ${error.message}; trying again in ${retryMs / RETRY_MS} s\n`);
+        process.stderr.write(`audit: ${error.message}; trying again in ${retryMs / 1_000} s\n`);
         await sleep(retryMs, undefined, { signal: stop.signal }).catch(() => undefined);
       }
     }
@@ -114,7 +118,7 @@ function isOfStore(error: unknown): error is Error {
   );
 }
 
-function report({ result, recovered }: AnchorRound, { json, file }: Options): void {
+function report({ result, recovered }: AnchorRound, { json, file, every }: Options): void {
   if (result.outcome === 'does_not_hold') process.exitCode = EXIT.doesNotHold;
   const pinned_to = result.pin === null ? null : String(result.pin);
   if (json === true) {
@@ -137,6 +141,7 @@ function report({ result, recovered }: AnchorRound, { json, file }: Options): vo
       print(`position ${result.position}: anchored already, nothing new up to ${pinned_to}`);
       break;
     case 'empty':
+      if (every !== undefined) print('the ledger is empty: nothing to anchor yet');
       break;
     case 'does_not_hold':
       print(`nothing was signed: the log, read up to ${pinned_to}, does not hold`);
