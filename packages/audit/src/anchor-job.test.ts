@@ -190,6 +190,21 @@ describe('the job that anchors', () => {
     ]);
   });
 
+  it('signs nothing beside a stream of anchors that does not hold itself', async () => {
+    const log = await logOf(FACTS);
+    const notes = { stream: AUDIT_ANCHOR_STREAM, type: 'Noted', data: {}, metadata: {} };
+    await appendTo(log, [notes]);
+    expect(await found(log)).toEqual([
+      expect.stringMatching(/^unreadable_event: .* no such event/),
+    ]);
+    const [event] = chainEvents(AUDIT_ANCHOR_STREAM, 1, GENESIS_HASH, [notes]);
+    if (event === undefined) throw new Error('no event');
+    await log.append(AUDIT_ANCHOR_STREAM, [event], 0);
+    expect(await found(log)).toContainEqual(expect.stringMatching(/^broken_chain: event 1 of/));
+    // Who wants anchors all the same keeps them in the file alone.
+    expect((await round(log, { stream: false })).result.outcome).toBe('anchored');
+  });
+
   it('adds to the file what only the stream has, when a job ended between the two', async () => {
     const log = await logOf(FACTS.slice(0, EARLY));
     await round(log);
