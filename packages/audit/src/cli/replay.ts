@@ -161,9 +161,10 @@ function writeAll(file: number, bytes: Uint8Array): void {
 function text(report: ReplayReport): string {
   const { accounts, broken_accounts, events, findings, finding_count } = report;
   const rows = [
-    ...MOVEMENT_KINDS.map((kind) => [kind, report.totals[kind]]),
+    // What is held now is among the sums below.
+    ...MOVEMENT_KINDS.filter((kind) => kind !== 'held').map((kind) => [kind, report.totals[kind]]),
     ['balance', report.balance],
-    ['held by open holds', report.held],
+    ['held', report.held],
     ['debt', report.debt],
   ];
   const upTo = report.as_of === null ? '' : `, up to ${report.as_of}`;
