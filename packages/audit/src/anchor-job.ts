@@ -23,6 +23,8 @@ export interface AnchorJobOptions {
   readonly signal: AbortSignal;
   /** See `AnchorStreamOptions`. */
   readonly retryPausesMs?: readonly number[];
+  /** Share of the log that a round has read, from 0 to 1, and how many events that were. */
+  readonly onProgress?: (share: number, events: number) => void;
 }
 
 export type AnchorOutcome =
@@ -52,7 +54,7 @@ export interface AnchorRound {
  * stays away (then try again), `LogEndsEarlyError`, and `AnchorFileError`.
  */
 export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<AnchorRound> } {
-  const { log, privateKey, file, signal, clock } = options;
+  const { log, privateKey, file, signal, clock, onProgress } = options;
   const publicKey = createPublicKey(privateKey);
   const keyId = keyIdOf(publicKey);
   const stream = options.stream ? createAnchorStream(log, options) : null;
@@ -86,7 +88,12 @@ export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<An
       findings.push(cutOff(pin, afterPosition));
     }
     if (findings.length > 0) return;
+    let count = 0;
     for await (const event of eventsUpTo(log, { pin, afterPosition, signal })) {
+      count += 1;
+      if (count % PROGRESS_EVERY_EVENTS === 0) {
+        onProgress?.(Number(event.position) / Number(pin ?? 1n), count);
+      }
       findings.push(...ledger.take(event));
       if (findings.length >= FINDINGS_MAX) return;
     }
@@ -142,6 +149,7 @@ export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<An
 
 /** One tampering may show in every event after it; so many say enough. */
 const FINDINGS_MAX = 100;
+const PROGRESS_EVERY_EVENTS = 1_000;
 
 function inOrderOfPosition(anchors: readonly LedgerAnchor[]): LedgerAnchor[] {
   return anchors.toSorted((one, other) =>

@@ -1,36 +1,62 @@
+import { isUtf8 } from 'node:buffer';
+import { DamagedFileError, type LineBlock } from './export-file.ts';
 import type { StreamHead } from './heads.ts';
 import { readSealedLine } from './seal.ts';
 import { createStreamChains } from './stream-chains.ts';
 
 /**
  * Judges an export of one account, line by line: whole events of that stream alone, chained from revision 0, that end in
- * just this head. Null when they do, else what is wrong first, with its line.
+ * just this head. Null when they do, else what is wrong first, with its line. Throws what reading a file throws.
  */
 export async function whyNotUpToHead(
-  lines: AsyncIterable<string>,
+  blocks: AsyncIterable<LineBlock>,
   head: StreamHead,
 ): Promise<string | null> {
-  const chains = createStreamChains();
-  let line = 0;
-  for await (const text of lines) {
-    line += 1;
-    const { event, problem } = readSealedLine(text);
-    if (event === null || problem !== null) {
-      return `line ${line} ${problem?.message ?? 'is no event'}`;
+  const judge = judgeUpTo(head);
+  try {
+    for await (const { bytes, ends, firstLine } of blocks) {
+      let start = 0;
+      for (const [index, end] of ends.entries()) {
+        const problem = judge.next(bytes.subarray(start, end), firstLine + index);
+        if (problem !== null) return problem;
+        start = end + 1;
+      }
     }
-    const { stream, revision, position, metadata } = event;
-    if (stream !== head.stream) return `line ${line} is of ${stream}, not of ${head.stream}`;
-    const { hash = '', prev_hash = '' } = metadata as { hash?: string; prev_hash?: string };
-    const broken = chains.add({ stream, revision, position, line, hash, prev_hash });
-    if (broken !== null) return `line ${line}: ${broken.message}`;
-    if (revision > head.revision) {
-      return `line ${line} is revision ${revision}, behind what the proof covers (up to ${head.revision}): take an export up to the time of the anchor`;
-    }
-    if (revision === head.revision && hash !== head.hash) {
-      return `line ${line} is revision ${revision} with hash ${hash}, the proof has ${head.hash}: an event up to there is another one`;
-    }
+  } catch (error) {
+    if (error instanceof DamagedFileError) return error.message;
+    throw error;
   }
-  const last = chains.heads()[0]?.revision ?? -1;
-  if (last === head.revision) return null;
-  return `the events end at ${last === -1 ? 'none' : `revision ${last}`}, the proof covers revisions 0 to ${head.revision}`;
+  return judge.end();
+}
+
+function judgeUpTo(head: StreamHead) {
+  const chains = createStreamChains();
+  let last = -1;
+
+  return {
+    next(bytes: Buffer, line: number): string | null {
+      if (!isUtf8(bytes)) return `line ${line} is not UTF-8`;
+      const { event, problem } = readSealedLine(bytes.toString('utf8'));
+      if (event === null || problem !== null) {
+        return `line ${line} ${problem?.message ?? 'is no event'}`;
+      }
+      const { stream, revision, position, metadata } = event;
+      if (stream !== head.stream) return `line ${line} is of ${stream}, not of ${head.stream}`;
+      const { hash = '', prev_hash = '' } = metadata as { hash?: string; prev_hash?: string };
+      const broken = chains.add({ stream, revision, position, line, hash, prev_hash });
+      if (broken !== null) return `line ${line}: ${broken.message}`;
+      if (revision > head.revision) {
+        return `line ${line} is revision ${revision}, behind what the proof covers (up to ${head.revision}): take an export up to the time of the anchor`;
+      }
+      if (revision === head.revision && hash !== head.hash) {
+        return `line ${line} is revision ${revision} with hash ${hash}, the proof has ${head.hash}: an event up to there is another one`;
+      }
+      last = revision;
+      return null;
+    },
+    end(): string | null {
+      if (last === head.revision) return null;
+      return `the events end at ${last === -1 ? 'none' : `revision ${last}`}, the proof covers revisions 0 to ${head.revision}`;
+    },
+  };
 }

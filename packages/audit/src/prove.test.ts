@@ -2,6 +2,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { anchorOf, signAnchor } from './anchor.ts';
 import { whyNotUpToHead } from './check-account-lines.ts';
+import type { LineBlock } from './export-file.ts';
 import type { StreamHead } from './heads.ts';
 import { checkProof, type HeadProof, proveHead, readProof } from './prove.ts';
 import { OTHER_KEY, TEST_KEY, TEST_PUBLIC_KEY } from './testing/anchor-key.ts';
@@ -106,6 +107,13 @@ describe('a proof', () => {
   });
 });
 
+async function* blocksOf(texts: readonly (string | Buffer)[]): AsyncGenerator<LineBlock, void> {
+  for (const [index, text] of texts.entries()) {
+    const bytes = Buffer.from(text);
+    yield { bytes, ends: [bytes.length], firstLine: index + 1, share: 1 };
+  }
+}
+
 describe('the events that a proof speaks of', () => {
   const stream = 'account-u1';
   const draft = { type: 'PointsCounted', data: { points: 1 }, metadata: { command_id: 'c' } };
@@ -118,19 +126,14 @@ describe('the events that a proof speaks of', () => {
     revision,
     hash: events[revision]?.metadata['hash'] ?? '',
   });
-  const why = (texts: readonly string[], head = headAt(2)) =>
-    whyNotUpToHead(
-      (async function* () {
-        yield* texts;
-      })(),
-      head,
-    );
+  const why = (texts: readonly (string | Buffer)[], head = headAt(2)) =>
+    whyNotUpToHead(blocksOf(texts), head);
 
   it('are those of the head, all of them', async () => {
     expect(await why(lines)).toBeNull();
   });
 
-  it.each<[string, readonly string[], RegExp, StreamHead?]>([
+  it.each<[string, readonly (string | Buffer)[], RegExp, StreamHead?]>([
     ['none', [], /^the events end at none, the proof covers revisions 0 to 2$/],
     ['the last one missing', lines.slice(0, 2), /^the events end at revision 1/],
     ['the first one missing', lines.slice(1), /^line 1: .*revision 0 is missing/],
@@ -153,6 +156,7 @@ describe('the events that a proof speaks of', () => {
       { ...headAt(2), hash: GENESIS_HASH },
     ],
     ['no events', ['{}'], /^line 1 has no/],
+    ['no text', [Buffer.from([0xff])], /^line 1 is not UTF-8$/],
   ])('with %s are not', async (_, texts, problem, head) => {
     expect(await why(texts, head)).toMatch(problem);
   });

@@ -124,6 +124,10 @@ it('a key, anchors of a log that goes on, a proof, and its check', async () => {
   expect(await check(publicKey, '--events', path('changed.ndjson'))).toMatch(
     /^1 does not hold: .* line 1 was changed: its content hashes to/,
   );
+  writeFileSync(path('cut.gz'), gzipSync(events).subarray(0, -12));
+  expect(await check(publicKey, '--events', path('cut.gz'))).toMatch(
+    /^1 does not hold: .*cut.gz: line \d cannot be unpacked/,
+  );
   expect(await check(path('other.pub.pem'), '--json')).toMatch(/^1 \{.*"holds":false/);
   await expect(check(publicKey, '--events', path('none'))).rejects.toThrow(
     /cannot be read: ENOENT/,

@@ -10,6 +10,7 @@ import { AnchorFileError } from '../anchor-file.ts';
 import { type AnchorJobOptions, type AnchorRound, createAnchorJob } from '../anchor-job.ts';
 import { anchorsFrom, privateKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { showProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
 interface Options {
@@ -50,14 +51,22 @@ async function run(options: Options): Promise<void> {
     const job = { log, privateKey, file, anchors, stream, clock: systemClock };
     if (every !== undefined) return stay(job, every, options);
     const signal = AbortSignal.any([]);
+    const progress = showProgress('anchor', 'events');
     try {
-      const round = await createAnchorJob({ ...job, signal }).next();
+      const round = await createAnchorJob({
+        ...job,
+        signal,
+        onProgress: progress.update,
+      }).next();
+      progress.stop();
       report(round, options);
       if (round.result.outcome === 'empty') {
         throw new CannotRunError('the ledger is empty: there is nothing to anchor yet');
       }
     } catch (error) {
       throw asCannotRun(error);
+    } finally {
+      progress.stop();
     }
   });
 }

@@ -1,8 +1,7 @@
-import { createReadStream, readFileSync, statSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
+import { readFileSync, statSync } from 'node:fs';
 import { Command } from 'commander';
 import { whyNotUpToHead } from '../check-account-lines.ts';
+import { readLines } from '../export-file.ts';
 import { type HeadProof, checkProof, readProof } from '../prove.ts';
 import { publicKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
@@ -20,7 +19,7 @@ export function checkProofCommand(): Command {
     .requiredOption('--key <file>', 'public key (PEM, Ed25519), from somebody you trust')
     .option(
       '--events <file>',
-      'an export of that account (plain or .gz): that these are its events',
+      'an export of that account (plain or gzip): that these are its events',
     )
     .option('--json', 'the result as JSON')
     .addHelpText(
@@ -39,7 +38,7 @@ async function run(file: string, { key, events, json }: Options): Promise<void> 
   const { anchor, head } = proof;
   let problem = checkProof(proof, publicKey)?.message ?? null;
   if (problem === null && events !== undefined) {
-    const wrong = await whyNotUpToHead(linesOf(events), head).catch((error: unknown) => {
+    const wrong = await whyNotUpToHead(readLines(events), head).catch((error: unknown) => {
       throw new CannotRunError(`${events} cannot be read: ${reasonOf(error)}`);
     });
     if (wrong !== null) problem = `${events}: ${wrong}`;
@@ -74,23 +73,6 @@ function proofFrom(file: string): HeadProof {
   const proof = readProof(text);
   if ('problem' in proof) throw new CannotRunError(`${file} ${proof.problem}`);
   return proof;
-}
-
-async function* linesOf(file: string): AsyncGenerator<string, void> {
-  const bytes = createReadStream(file);
-  const input = file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
-  // The lines end with the input, whatever has ended that.
-  const failed = new Promise<never>((_, reject) => {
-    bytes.once('error', reject);
-    input.once('error', reject);
-  });
-  failed.catch(() => undefined);
-  const lines = createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await Promise.race([lines.next(), failed]);
-    if (next.done === true) return;
-    yield next.value;
-  }
 }
 
 function reasonOf(error: unknown): string {

@@ -11,6 +11,7 @@ import { type HeadProof, proveHead } from '../prove.ts';
 import { anchorsFrom } from './anchor-inputs.ts';
 import { accountId } from './arguments.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { showProgress, withProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
 interface Options {
@@ -89,9 +90,14 @@ async function proofFrom(
   const anchored = BigInt(anchor.position);
   const end = await pinPosition(log);
   const pin = end === null || end < anchored ? end : anchored;
-  for await (const event of eventsUpTo(log, { pin })) {
-    const findings = fold.take(event);
-    if (findings.length > 0) return { proof: null, findings };
+  const progress = showProgress('prove', 'events');
+  try {
+    for await (const event of withProgress(eventsUpTo(log, { pin }), pin, progress)) {
+      const findings = fold.take(event);
+      if (findings.length > 0) return { proof: null, findings };
+    }
+  } finally {
+    progress.stop();
   }
   const findings = fold.end();
   if (findings.length > 0) return { proof: null, findings };
