@@ -97,7 +97,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.register(modelsRoutes({ read, awaitPosition }));
   app.register(adminRoutes({ read, authentication }));
   app.register(
-    financeRoutes({ eventLog: deps.eventLog, authentication, bounds: deps.financeBounds }),
+    financeRoutes({ eventLog: deps.eventLog, read, authentication, bounds: deps.financeBounds }),
   );
   if (devLogin) {
     if (tokens.keys.kind !== 'secret')

@@ -55,6 +55,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   const httpError = toHttpError(error);
   const { status, retryable } = errorDefinition(httpError.code);
   if (status >= 500) request.log.error({ err: error }, httpError.message);
+  reply.removeHeader('content-disposition');
   if (retryable) reply.header('retry-after', RETRY_AFTER_SECONDS);
   const body = errorBodyOf(httpError, preferredLanguage(request.headers['accept-language']));
   void reply

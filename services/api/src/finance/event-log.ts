@@ -1,3 +1,4 @@
+import { BrokenHistoryError } from '@points/audit/decode-account';
 import { type AuditLog, isLogTrouble } from '@points/audit/open-log';
 import { HttpError, partUnavailable } from '../error-body.ts';
 
@@ -18,7 +19,20 @@ export function createNeedLog(log: AuditLog | null): NeedLog {
   };
 }
 
-/** What to throw instead of an error that a read of the log has thrown: 503 for the store's troubles, bugs as they are. */
+/**
+ * What to throw instead of an error that a read of the log, or a report made of it, has thrown: 503 for the store's
+ * troubles; 500 with the finding when the log is not what the ledger wrote; bugs as they are.
+ */
 export function toLogAnswer(error: unknown): unknown {
-  return isLogTrouble(error) ? partUnavailable('event_store', error) : error;
+  if (isLogTrouble(error)) return partUnavailable('event_store', error);
+  if (!(error instanceof BrokenHistoryError)) return error;
+  const { finding } = error;
+  return new HttpError('internal_error', {
+    text: {
+      zh: `日志不可信，无法出具报告：${finding.message}`,
+      en: `The log cannot be right, so no report is made of it: ${finding.message}`,
+    },
+    details: { finding },
+    cause: error,
+  });
 }

@@ -1,14 +1,12 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { AuditEvent } from '@points/audit/audit-event';
 import { formatLine } from '@points/audit/export-line';
 import type { AuditLog } from '@points/audit/open-log';
 import { accountEventsUpTo, eventsUpTo } from '@points/audit/pinned-log';
-import { HttpError } from '../error-body.ts';
 import { csvHead, csvLine } from './event-csv.ts';
 import { toLogAnswer } from './event-log.ts';
+import { type PacedTextBounds, pacedText } from './paced-text.ts';
 
-/** Text is handed to the connection in pieces of this many characters, and no more is made before it was taken. */
-const PIECE_CHARS = 65_536;
 /** Each of the streams keeps two pages in memory: some 2 MB each of events as they usually are. */
 const PAGE_EVENTS = 512;
 
@@ -28,11 +26,7 @@ export interface EventQuery {
   readonly format: EventFormat;
 }
 
-export interface EventStreamBounds {
-  /** Ends the reading at once. */
-  readonly signal: AbortSignal;
-  /** A client that takes nothing for so long is cut. */
-  readonly stallTimeoutMs: number;
+export interface EventStreamBounds extends PacedTextBounds {
   /** Between tries of a read that the store has failed; the client goes on by itself when they were in vain. */
   readonly retryPausesMs: readonly number[];
 }
@@ -46,23 +40,10 @@ export function eventStream(
   query: EventQuery,
   { signal, stallTimeoutMs, retryPausesMs }: EventStreamBounds,
 ): Readable {
-  const stalled = new AbortController();
-  const events = matching(log, query, {
-    signal: AbortSignal.any([signal, stalled.signal]),
-    retryPausesMs,
-  });
-  const pieces =
-    query.format === 'csv'
-      ? piecesOf(events, csvHead(), csvLine)
-      : piecesOf(events, '', (event) => `${formatLine(event)}\n`);
-  const stream: Readable = Readable.from(
-    withDeadline(pieces, stallTimeoutMs, () => {
-      stalled.abort();
-      stream.destroy(new HttpError('request_timeout'));
-    }),
-    { objectMode: false, highWaterMark: PIECE_CHARS },
+  return pacedText(
+    (stop) => textOf(matching(log, query, { signal: stop, retryPausesMs }), query.format),
+    { signal, stallTimeoutMs },
   );
-  return stream;
 }
 
 async function* matching(
@@ -101,33 +82,11 @@ function isOutside(
   );
 }
 
-async function* piecesOf(
+async function* textOf(
   events: AsyncIterable<AuditEvent>,
-  head: string,
-  lineOf: (event: AuditEvent) => string,
+  format: EventFormat,
 ): AsyncGenerator<string, void> {
-  let piece = head;
-  for await (const event of events) {
-    piece += lineOf(event);
-    if (piece.length < PIECE_CHARS) continue;
-    yield piece;
-    piece = '';
-  }
-  if (piece !== '') yield piece;
-}
-
-/** Calls `late` when the consumer does not ask for the next piece in time. */
-async function* withDeadline(
-  pieces: AsyncIterable<string>,
-  timeoutMs: number,
-  late: () => void,
-): AsyncGenerator<string, void> {
-  for await (const piece of pieces) {
-    const timer = setTimeout(late, timeoutMs);
-    try {
-      yield piece;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+  if (format === 'csv') yield csvHead();
+  for await (const event of events)
+    yield format === 'csv' ? csvLine(event) : `${formatLine(event)}\n`;
 }

@@ -5,6 +5,8 @@ import {
 } from '@points/contracts/stored-data';
 import { PRICE_LIST_EVENT_DATA } from '@points/contracts/stored-price-lists';
 import { isId } from '@points/contracts/text';
+import { z } from 'zod';
+import { parseTimeSpan } from '../local-time.ts';
 import { MAX_POSITION, oneOf, parameter } from '../parameters.ts';
 
 /** Query parameters of the finance routes; like those of `parameters.ts`. */
@@ -80,3 +82,50 @@ function position(text: string): bigint | undefined {
   const value = BigInt(text);
   return value <= MAX_POSITION ? value : undefined;
 }
+
+/** The account in the address. */
+export const accountParams = z.object({
+  userId: z
+    .string()
+    .superRefine((text, context) => {
+      if (isId(text)) return;
+      context.addIssue({ code: 'custom', message: idReason.en, params: { zh: idReason.zh } });
+    })
+    .describe('Account id'),
+});
+
+export const asOf = parameter({
+  read: (text) => {
+    const end = parseTimeSpan(text)?.end;
+    return end === undefined ? undefined : new Date(end.getTime() - 1).toISOString();
+  },
+  absent: null,
+  reason: {
+    zh: '应为时间，例如 2025-10-22T23:59:59',
+    en: 'must be a time such as 2025-10-22T23:59:59',
+  },
+  documentation: {
+    type: 'string',
+    examples: ['2025-10-22', '2025-10-22T23:59:59', '2025-10-22T15:59:59.999Z'],
+    description:
+      'Up to the end of this second, minute or day; Asia/Shanghai unless it has an offset. Default: the last event',
+  },
+});
+
+export const trialBalanceBy = parameter({
+  read: (text) => GROUPINGS.find((by) => by === text.toLowerCase()),
+  absent: 'none' as const,
+  reason: oneOf(['none', 'day', 'source']),
+  documentation: { type: 'string', enum: ['none', 'day', 'source'], default: 'none' },
+});
+
+const GROUPINGS = ['none', 'day', 'source'] as const;
+
+export const statementFormat = parameter({
+  read: (text) => STATEMENT_FORMATS.find((format) => format === text.toLowerCase()),
+  absent: 'json' as const,
+  reason: oneOf(['json', 'csv', 'html']),
+  documentation: { type: 'string', enum: ['json', 'csv', 'html'], default: 'json' },
+});
+
+const STATEMENT_FORMATS = ['json', 'csv', 'html'] as const;

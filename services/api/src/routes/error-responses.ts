@@ -1,7 +1,7 @@
 import { errorBody } from '@points/contracts/http';
 import type { z } from 'zod';
 
-type ErrorStatus = 400 | 401 | 403 | 404 | 413 | 415 | 429 | 500 | 503;
+type ErrorStatus = 400 | 401 | 403 | 404 | 413 | 415 | 429 | 500 | 503 | 504;
 
 const DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = {
   400: 'A parameter is wrong; `data.field` names it',
@@ -13,6 +13,7 @@ const DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = {
   429: 'Too many of these run already; try again after `Retry-After` seconds',
   500: 'Something went wrong on our side',
   503: 'A part of the system is not available; `data.part` names it',
+  504: 'It took too long',
 };
 
 /** The documented errors of a route; all have the same body. */
