@@ -39,7 +39,13 @@ test('lists every route, each with the schema of its answers', async () => {
   );
   expect(listed.toSorted()).toEqual([
     'get /api/v1/admin/projections 200 401 403 500 503',
+    'get /api/v1/finance/accounts/{userId}/balance 200 400 401 403 429 500 503 504',
     'get /api/v1/finance/events 200 400 401 403 429 500 503',
+    'get /api/v1/finance/reconcile 200 401 403 500 503',
+    'get /api/v1/finance/statements/{userId} 200 400 401 403 429 500 503',
+    'get /api/v1/finance/statements/{userId}.csv 200 400 401 403 429 500 503',
+    'get /api/v1/finance/trial-balance 200 400 401 403 429 500 503 504',
+    'get /api/v1/finance/verify 200 401 403 429 500 503 504',
     'get /healthz 200',
     'get /metrics 200',
     'get /readyz 200 503',
