@@ -1,8 +1,6 @@
 import type { AuditEvent } from '@points/audit/audit-event';
-import { stringify } from 'csv-stringify/sync';
+import { CSV_BOM, type CsvCell, csvRows } from '@points/audit/csv';
 
-/** Excel takes a file without it for one in the local code page. */
-const BYTE_ORDER_MARK = '\uFEFF';
 const COLUMNS = [
   'position',
   'stream',
@@ -22,46 +20,33 @@ const COLUMNS = [
 
 /** The byte order mark and the names of the columns. */
 export function csvHead(): string {
-  return BYTE_ORDER_MARK + lineOf(COLUMNS);
+  return CSV_BOM + csvRows([COLUMNS]);
 }
 
-/** One event as a line (RFC 4180); `data` is its JSON. Text that a spreadsheet would compute begins with `'`. */
-export function csvLine({
-  position,
-  stream,
-  revision,
-  type,
-  id,
-  data,
-  metadata,
-}: AuditEvent): string {
-  return lineOf([
-    String(position),
-    stream,
-    String(revision),
-    harmless(metadata['occurred_at']),
-    harmless(type),
-    harmless(metadata['command']),
-    harmless(metadata['command_id']),
-    harmless(metadata['actor_type']),
-    harmless(metadata['actor_id']),
-    numberOf(data['balance_before']),
-    numberOf(data['balance_after']),
-    id,
-    harmless(metadata['hash']),
-    JSON.stringify(data),
+/** One event as a row; `data` is its JSON. What the log says is never taken for a formula. */
+export function csvLine(event: AuditEvent): string {
+  const { position, stream, revision, type, id, data, metadata } = event;
+  const said = (name: string): CsvCell => ({ text: metadata[name] ?? '' });
+  return csvRows([
+    [
+      String(position),
+      stream,
+      revision,
+      said('occurred_at'),
+      { text: type },
+      said('command'),
+      said('command_id'),
+      said('actor_type'),
+      said('actor_id'),
+      numberOrNull(data['balance_before']),
+      numberOrNull(data['balance_after']),
+      id,
+      said('hash'),
+      JSON.stringify(data),
+    ],
   ]);
 }
 
-function lineOf(cells: readonly string[]): string {
-  return stringify([[...cells]], { record_delimiter: '\r\n' });
-}
-
-/** Numbers are left alone: a negative balance is no formula. */
-function numberOf(value: unknown): string {
-  return typeof value === 'number' ? String(value) : '';
-}
-
-function harmless(text = ''): string {
-  return /^[=+\-@\t\r＝＋－＠]/.test(text) ? `'${text}` : text;
+function numberOrNull(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
 }
