@@ -2,6 +2,7 @@ import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import type { LedgerExtent } from './anchor.ts';
 import type { Finding } from './finding.ts';
 import { rootOf } from './heads.ts';
+import { counted } from './text-table.ts';
 
 /**
  * Compares a log, while it is read from its start, with anchors that were signed earlier. `anchors` rise in position;
@@ -32,7 +33,7 @@ export function createAnchorWatch(anchors: readonly LedgerAnchor[]): AnchorWatch
       return beyond.map((anchor) =>
         differs(
           anchor,
-          `the log was cut off before position ${anchor.position}, up to which ${count(anchor.events, 'event')} in ${count(anchor.streams, 'stream')} were anchored at ${anchor.signed_at}`,
+          `the log was cut off before position ${anchor.position}, up to which ${counted(anchor.events, 'event')} in ${counted(anchor.streams, 'stream')} were anchored at ${anchor.signed_at}`,
         ),
       );
     },
@@ -58,12 +59,12 @@ function differencesOf(
   const differences: string[] = [];
   if (events !== anchor.events) {
     differences.push(
-      `${count(events, 'event')} instead of ${anchor.events} (${lessOrMore(events - anchor.events)})`,
+      `${counted(events, 'event')} instead of ${anchor.events} (${lessOrMore(events - anchor.events)})`,
     );
   }
   if (heads.length !== anchor.streams) {
     differences.push(
-      `${count(heads.length, 'stream')} instead of ${anchor.streams} (${lessOrMore(heads.length - anchor.streams)})`,
+      `${counted(heads.length, 'stream')} instead of ${anchor.streams} (${lessOrMore(heads.length - anchor.streams)})`,
     );
   }
   if (rootOf(heads) !== anchor.root) {
@@ -77,10 +78,6 @@ function differencesOf(
 
 function lessOrMore(change: number): string {
   return change < 0 ? `${-change} removed` : `${change} put in`;
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 function differs({ position }: LedgerAnchor, message: string): Finding {

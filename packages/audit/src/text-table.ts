@@ -33,3 +33,8 @@ export function filled(points: number): string {
 export function grouped(count: number): string {
   return count.toLocaleString('en');
 }
+
+/** `1 event`, `2,000 events`. */
+export function counted(count: number, what: string): string {
+  return `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
+}

@@ -11,8 +11,8 @@ import { canonicalJson } from '@points/event-store/canonical-json';
 import type { EventLog } from '@points/event-store/event-log';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import { startDevEventStore } from '@points/dev-event-store/server';
-import type { Command } from 'commander';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { runVerb as run } from '../testing/run-verb.ts';
 import { sealed } from '../testing/sealed.ts';
 import { anchorCommand } from './anchor.ts';
 import { checkProofCommand } from './check-proof.ts';
@@ -51,22 +51,6 @@ async function open(account: string): Promise<void> {
     metadata,
   }));
   await log.append(`account-${account}`, events, 'no_stream');
-}
-
-/** A verb in this process: one of its own takes two seconds of a processor to begin. */
-async function run(verb: Command, ...args: readonly string[]): Promise<string> {
-  let printed = '';
-  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  try {
-    await verb.exitOverride().parseAsync(args, { from: 'user' });
-    return `${process.exitCode ?? 0} ${printed}`;
-  } finally {
-    process.exitCode = undefined;
-    write.mockRestore();
-  }
 }
 
 async function exportOf(account: string): Promise<string> {

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type ExportResult, ExportError, exportLog } from '../export-log.ts';
+import { counted } from '../text-table.ts';
 import { accountId, reportTime } from './arguments.ts';
 import { CannotRunError } from './outcome.ts';
 import { showProgress } from './progress.ts';
@@ -72,5 +73,5 @@ async function run(options: Options): Promise<void> {
 function told({ file, events, bytes, position, resumed }: ExportResult): string {
   const upTo = position === null ? 'the log is empty' : `up to position ${position}`;
   const again = resumed ? ', gone on from an earlier run' : '';
-  return `${file}: ${events.toLocaleString('en')} events, ${bytes.toLocaleString('en')} bytes, ${upTo}${again}\n`;
+  return `${file}: ${counted(events, 'event')}, ${counted(bytes, 'byte')}, ${upTo}${again}\n`;
 }

@@ -79,7 +79,9 @@ function sentenceOf(error: unknown): string {
   const isPlain =
     error instanceof CannotRunError ||
     error instanceof ConfigError ||
-    error instanceof LogEndsEarlyError;
+    error instanceof LogEndsEarlyError ||
+    // Of the operating system: a full disk, a file that may not be read or written.
+    (error instanceof Error && 'syscall' in error);
   if (!(error instanceof Error)) return String(error);
   return isPlain ? error.message : (error.stack ?? error.message);
 }

@@ -2,11 +2,10 @@ import { statSync } from 'node:fs';
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import { Command, InvalidArgumentError } from 'commander';
 import { checkAnchorSignature } from '../anchor.ts';
-import { AnchorFileError, readAnchorFile } from '../anchor-file.ts';
-import { KeyFileError, readPublicKey } from '../anchor-keys.ts';
 import { readLines } from '../export-file.ts';
 import type { Finding } from '../finding.ts';
 import { pinPosition } from '../pinned-log.ts';
+import { counted, grouped } from '../text-table.ts';
 import { logLines } from '../verify/log-lines.ts';
 import {
   CannotVerifyError,
@@ -15,6 +14,7 @@ import {
   usualThreads,
   verify,
 } from '../verify/verify.ts';
+import { anchorsFrom, publicKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { showProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
@@ -66,6 +66,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
     isPartial: options.partial === true,
     ...(options.settledHolds === undefined ? {} : { settledHolds: options.settledHolds }),
   };
+  const usual = file === undefined || sizeOf(file) < SMALL_FILE_BYTES ? 0 : usualThreads();
   const report =
     file === undefined
       ? await withEventLog(async (log) => {
@@ -81,7 +82,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
           ...base,
           isFile: true,
           lines: () => readLines(file),
-          threads: options.threads ?? (sizeOf(file) < SMALL_FILE_BYTES ? 0 : usualThreads()),
+          threads: options.threads ?? usual,
         });
   const all = withSignatures(report, signed.findings);
   process.stdout.write(options.json === true ? `${JSON.stringify(all)}\n` : told(all));
@@ -101,13 +102,10 @@ async function verified(request: VerifyRequest): Promise<VerifyReport> {
 }
 
 function sizeOf(file: string): number {
-  try {
-    return statSync(file).size;
-  } catch (error) {
-    throw new CannotRunError(
-      `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) throw new CannotRunError(`${file} does not exist`);
+  if (!stats.isFile()) throw new CannotRunError(`${file} is not a file`);
+  return stats.size;
 }
 
 interface SignedAnchors {
@@ -125,34 +123,26 @@ async function readAnchors({ anchor: file, key, partial }: Options): Promise<Sig
     throw new CannotRunError(
       'anchors are about the whole ledger: for one account take check-proof',
     );
-  try {
-    const publicKey = readPublicKey(key);
-    const read = await readAnchorFile(file);
-    if (read.outcome === 'missing') throw new CannotRunError(`${file} does not exist`);
-    if (read.outcome === 'wrong')
-      throw new CannotRunError(`${file}: line ${read.line} ${read.problem}`);
-    if (read.anchors.length === 0) throw new CannotRunError(`${file} holds no anchors`);
-    const anchors: LedgerAnchor[] = [];
-    const findings: Finding[] = [];
-    for (const anchor of read.anchors) {
-      const problem = checkAnchorSignature(anchor, publicKey);
-      if (problem === null) anchors.push(anchor);
-      else
-        findings.push({
-          kind: problem.kind,
-          stream: null,
-          revision: null,
-          position: anchor.position,
-          line: null,
-          message: `the anchor at position ${anchor.position} ${problem.message}`,
-        });
-    }
-    return { anchors, findings };
-  } catch (error) {
-    if (error instanceof KeyFileError || error instanceof AnchorFileError)
-      throw new CannotRunError(error.message);
-    throw error;
+  const publicKey = publicKeyFrom(key);
+  const signed = await anchorsFrom(file);
+  if (signed === null) throw new CannotRunError(`${file} does not exist`);
+  if (signed.length === 0) throw new CannotRunError(`${file} holds no anchors`);
+  const anchors: LedgerAnchor[] = [];
+  const findings: Finding[] = [];
+  for (const anchor of signed) {
+    const problem = checkAnchorSignature(anchor, publicKey);
+    if (problem === null) anchors.push(anchor);
+    else
+      findings.push({
+        kind: problem.kind,
+        stream: null,
+        revision: null,
+        position: anchor.position,
+        line: null,
+        message: `the anchor at position ${anchor.position} ${problem.message}`,
+      });
   }
+  return { anchors, findings };
 }
 
 function withSignatures(report: VerifyReport, findings: readonly Finding[]): VerifyReport {
@@ -168,25 +158,24 @@ function withSignatures(report: VerifyReport, findings: readonly Finding[]): Ver
 const SHOWN_FINDINGS = 50;
 
 function told(report: VerifyReport): string {
-  const number = (value: number): string => value.toLocaleString('en');
   const lines = [
     report.holds ? 'HOLDS' : 'DOES NOT HOLD',
-    `  ${number(report.events)} events, ${number(report.streams)} streams, ${number(report.accounts)} accounts${report.partial ? ', a part of the ledger' : ''}`,
+    `  ${counted(report.events, 'event')}, ${counted(report.streams, 'stream')}, ${counted(report.accounts, 'account')}${report.partial ? ', a part of the ledger' : ''}`,
     `  positions ${report.first_position ?? '-'} to ${report.last_position ?? '-'}`,
     `  root  ${report.root}`,
     `  order ${report.order}`,
   ];
   if (report.accounts_not_judged > 0)
     lines.push(
-      `  ${number(report.accounts_not_judged)} accounts were not judged to their end; the sums are of the others`,
+      `  not judged to their end, and in none of the sums: ${counted(report.accounts_not_judged, 'account')}`,
     );
   lines.push(
-    `  balance ${number(report.balance)}, held ${number(report.held)}, debt ${number(report.debt)}`,
+    `  balance ${grouped(report.balance)}, held ${grouped(report.held)}, debt ${grouped(report.debt)}`,
     report.anchors === 0
       ? '  no anchors compared: nothing is said about a cut end, missing accounts, or a log written anew'
-      : `  ${number(report.anchors)} anchors compared; the newest covers positions up to ${report.anchored_to ?? '-'}`,
+      : `  ${counted(report.anchors, 'anchor')} compared; the newest covers positions up to ${report.anchored_to ?? '-'}`,
   );
-  if (report.finding_count > 0) lines.push(`  ${number(report.finding_count)} findings:`);
+  if (report.finding_count > 0) lines.push(`  ${counted(report.finding_count, 'finding')}:`);
   for (const { line, position, kind, message } of report.findings.slice(0, SHOWN_FINDINGS)) {
     const where = [
       line === null ? null : `line ${line}`,
@@ -198,7 +187,7 @@ function told(report: VerifyReport): string {
   }
   if (report.finding_count > SHOWN_FINDINGS)
     lines.push(
-      `    and ${number(report.finding_count - SHOWN_FINDINGS)} more: --json lists up to 1,000`,
+      `    and ${grouped(report.finding_count - SHOWN_FINDINGS)} more: --json lists up to 1,000`,
     );
   return `${lines.join('\n')}\n`;
 }
