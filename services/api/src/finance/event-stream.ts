@@ -6,6 +6,7 @@ import { accountEventsUpTo, eventsUpTo } from '@points/audit/pinned-log';
 import { csvHead, csvLine } from './event-csv.ts';
 import { toLogAnswer } from './event-log.ts';
 import { type PacedTextBounds, pacedText } from './paced-text.ts';
+import { inTurns } from './report-run.ts';
 
 /** Each of the streams keeps two pages in memory: some 2 MB each of events as they usually are. */
 const PAGE_EVENTS = 512;
@@ -58,7 +59,7 @@ async function* matching(
       ? eventsUpTo(log, { pin, afterPosition, pageEvents: PAGE_EVENTS, ...bounds })
       : accountEventsUpTo(log, userId, { pin, signal: bounds.signal });
   try {
-    for await (const event of events) {
+    for await (const event of inTurns(events, bounds.signal)) {
       if (afterPosition !== null && event.position <= afterPosition) continue;
       if (type !== undefined && event.type !== type) continue;
       if (isOutside(event, from, to)) continue;

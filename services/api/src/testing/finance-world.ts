@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openLog, type AuditLog } from '@points/audit/open-log';
 import { type DevEventStore, startDevEventStore } from '@points/dev-event-store/server';
 import { createLedgerWriter, type LedgerWriter } from '@points/projector/testing/ledger-writer';
 import type { FastifyInstance } from 'fastify';
+import { expect, vi } from 'vitest';
 import type { AppDeps } from '../app.ts';
 import { bearer, buildTestApp } from './test-app.ts';
 
@@ -64,5 +64,5 @@ export async function createFinanceWorld(overrides: Partial<AppDeps> = {}): Prom
 
 /** Resolves when `condition` holds; for what nothing tells of. */
 export async function untilSo(condition: () => boolean): Promise<void> {
-  while (!condition()) await nextTurn();
+  await vi.waitFor(() => expect(condition()).toBe(true), { timeout: 20_000, interval: 5 });
 }
