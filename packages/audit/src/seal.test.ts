@@ -23,7 +23,12 @@ const DATA: JsonObject = {
   metadata: { hash: 'x', id: 'y' },
   list: [{ b: 1, a: -1.5e30 }, null, true],
 };
-const kindOf = (line: string) => readSealedLine(line).problem?.kind ?? null;
+function kindOf(line: string) {
+  const sealedLine = readSealedLine(line);
+  // With its bytes the same judge takes another way.
+  expect(readSealedLine(line, Buffer.from(line)).problem).toEqual(sealedLine.problem);
+  return sealedLine.problem?.kind ?? null;
+}
 
 describe('the seal of a line', () => {
   it('holds for canonical lines, whatever they contain, and with what servers add', () => {
@@ -64,6 +69,22 @@ describe('the seal of a line', () => {
     ['white space', goodLine.replace('{"a":1}', '{"a": 1}'), 'not_canonical'],
     ['a name twice', goodLine.replace('{"a":1}', '{"a":2,"a":1}'), 'not_canonical'],
     ['another number text', goodLine.replace('{"a":1}', '{"a":1.0}'), 'not_canonical'],
+    [
+      'an exponent that is as much shorter as white space makes it longer',
+      lineOf(sealed({ a: 1000 })).replace('{"a":1000}', '{"a":1e3 }'),
+      'not_canonical',
+    ],
+    [
+      'an escape that is not needed beside such an exponent',
+      lineOf(sealed({ a: [1000000000, 'x'] })).replace('[1000000000,"x"]', '[ 1e9,"\\u0078"]'),
+      'not_canonical',
+    ],
+    [
+      'names out of order',
+      lineOf(sealed({ a: 1, b: 2 })).replace('{"a":1,"b":2}', '{"b":2,"a":1}'),
+      'not_canonical',
+    ],
+    ['minus nought', lineOf(sealed({ a: [0, 10] })).replace('[0,10]', '[-0,1]'), 'not_canonical'],
     ['numeric names in JS order', goodLine.replace('{"a":1}', '{"9":1,"10":1}'), 'not_canonical'],
     ['a lone surrogate', goodLine.replace('{"a":1}', '{"a":"\\ud800"}'), 'not_canonical'],
     [

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type JudgeOptions, createLineJudge } from './line-judge.ts';
 import type { FromWorker, ToWorker } from './judges.ts';
@@ -24,14 +23,9 @@ function judgeLines({ buffer, ends, lines }: Extract<ToWorker, { kind: 'lines' }
   const bytes = Buffer.from(buffer);
   let start = 0;
   for (const [index, end] of ends.entries()) {
-    judge.add(lineText(bytes.subarray(start, end)), lines[index] ?? 0);
+    judge.add(bytes.subarray(start, end), lines[index] ?? 0);
     start = end;
   }
-}
-
-/** Null when it is not UTF-8: a decoder would put U+FFFD for bad bytes, and the change would be gone. */
-function lineText(line: Buffer): string | null {
-  return isUtf8(line) ? line.toString('utf8') : null;
 }
 
 function answer(message: FromWorker, transfer: ArrayBuffer[] = []): void {

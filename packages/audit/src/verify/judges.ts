@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -30,7 +29,7 @@ export function judgeHere({ seconds, ...options }: JudgesOptions): Judges {
   const judge = createLineJudge({ ...options, second: seconds[0] ?? null });
   return {
     add(_, line, number) {
-      judge.add(isUtf8(line) ? line.toString('utf8') : null, number);
+      judge.add(line, number);
       return undefined;
     },
     heads: async () => judge.heads(),

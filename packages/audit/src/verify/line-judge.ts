@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   type LedgerEvent,
   UnreadableEventError,
@@ -58,8 +59,8 @@ export interface Judgement {
 }
 
 export interface LineJudge {
-  /** `line` counts from 1 over the whole log. */
-  add(text: string | null, line: number): void;
+  /** `number` counts from 1 over the whole log. */
+  add(line: Buffer, number: number): void;
   heads(): StreamHead[];
   finish(): Judgement;
 }
@@ -173,8 +174,11 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
   }
 
   return {
-    add(text, line) {
-      const { event, problem } = text === null ? NOT_UTF8 : readSealedLine(text);
+    add(bytes, line) {
+      // A decoder would put U+FFFD for bad bytes, and the change would be gone.
+      const { event, problem } = isUtf8(bytes)
+        ? readSealedLine(bytes.toString('utf8'), bytes)
+        : NOT_UTF8;
       if (event === null) {
         const message = `line ${line} ${problem?.message ?? ''}`;
         return find({
