@@ -25,7 +25,16 @@ GENESIS = "0" * 64
 BETWEEN = re.compile(r',"id":("[^"]*"),"metadata":')
 AFTER = re.compile(r',"position":"(\d+)","revision":(\d+),"stream":("(?:[^"\\]|\\.)*"),"type":("(?:[^"\\]|\\.)*")\}$')
 UNHASHED = re.compile(r'"(?:hash|\$schema\.[^"]*)":"(?:[^"\\]|\\.)*",?')
-value_at = json.JSONDecoder().raw_decode
+
+
+def without_repeats(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name comes twice in one object")
+    return members
+
+
+value_at = json.JSONDecoder(object_pairs_hook=without_repeats).raw_decode
 
 
 def read_event(line):
@@ -74,6 +83,8 @@ def problems_of(lines):
         if position <= last_position:
             yield "%s: position %d after %d" % (where, position, last_position)
         heads[stream], last_position = (revision, metadata.get("hash")), position
+    if last_position == -1:
+        yield "there are no events"
     print("%d streams, %d events, up to position %d" % (len(heads), sum(r + 1 for r, _ in heads.values()), last_position))
 
 

@@ -10,6 +10,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Longer than a chunk is, and lines of all lengths across the ends of chunks. */
 const LINES = Array.from({ length: 4_000 }, (_, number) => `{"n":"${'é'.repeat(number % 250)}"}`);
+const CHUNK_BYTES = 256 * 1024;
 const TEXT = Buffer.from(`${LINES.join('\n')}\n`);
 
 async function read(content: Buffer): Promise<{ lines: string[]; problem: string | null }> {
@@ -61,6 +62,18 @@ describe('the lines of an export', () => {
     const damaged = await read(flipped);
     expect(damaged.problem).toMatch(/^line \d+ cannot be unpacked \(gzip\): incorrect data check$/);
     expect(await read(flipped)).toEqual(damaged);
+  });
+
+  it('end where something else follows in a gzip file', async () => {
+    const packed = gzipSync(TEXT);
+    for (const more of [Buffer.from([0]), Buffer.alloc(CHUNK_BYTES + 1), Buffer.from('x')]) {
+      const { lines, problem } = await read(Buffer.concat([packed, more]));
+      expect(lines).toEqual(LINES);
+      expect(problem).toMatch(/^line 4001 cannot be unpacked \(gzip\): /);
+    }
+    const second = gzipSync(TEXT);
+    second.writeUInt8(0, 0);
+    expect((await read(Buffer.concat([packed, second]))).problem).toMatch(/gzip/);
   });
 
   it('have a bound, so that any file at all can be given', async () => {

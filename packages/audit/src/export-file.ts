@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 
 /** Some whole lines of an export. */
@@ -118,28 +119,40 @@ async function* gunzipped(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer,
   let unpacked: Buffer[] = [];
   gunzip.on('data', (bytes: Buffer) => unpacked.push(bytes));
   const failed = once(gunzip, 'error').then(([error]) => error as Error);
+  const ended = new Promise<null>((resolve) => gunzip.once('end', () => resolve(null)));
   const take = (): Buffer[] => {
     const taken = unpacked;
     unpacked = [];
     return taken;
   };
-  /** Null when it was done, else why not. */
-  const step = (begin: (done: () => void) => void): Promise<Error | null> =>
-    Promise.race([failed, new Promise<null>((resolve) => begin(() => resolve(null)))]);
   try {
     for await (const chunk of chunks) {
-      const failure = await step((done) => gunzip.write(chunk, (error) => error ?? done()));
+      const taken = new Promise<null>((resolve) =>
+        gunzip.write(chunk, (error) => error ?? resolve(null)),
+      );
+      // Before its last byte it ends only when something follows the last member, and then it never takes the chunk.
+      const tooEarly = ended.then(() => new TrailingBytesError());
+      const failure = await Promise.race([failed, taken, tooEarly]);
       yield* take();
       if (failure !== null) throw failure;
     }
-    const failure = await step((done) => {
-      gunzip.once('end', done);
-      gunzip.end();
-    });
+    // Whatever follows the last member ends it by itself, at the latest by now.
+    await nextTurn();
+    if (gunzip.readableEnded) throw new TrailingBytesError();
+    gunzip.end();
+    const failure = await Promise.race([failed, ended]);
     yield* take();
     if (failure !== null) throw failure;
   } finally {
     gunzip.destroy();
+  }
+}
+
+class TrailingBytesError extends Error {
+  override readonly name = 'TrailingBytesError';
+  readonly code = 'Z_TRAILING_BYTES';
+  constructor() {
+    super('other bytes follow its end');
   }
 }
 

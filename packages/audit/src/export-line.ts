@@ -1,4 +1,5 @@
 import { canonicalJson } from '@points/event-store/canonical-json';
+import { UNREADABLE } from '@points/event-store/eventstoredb-event';
 import type { AuditEvent } from './audit-event.ts';
 
 /**
@@ -16,6 +17,23 @@ export function formatLine({
   type,
 }: AuditEvent): string {
   return canonicalJson({ data, id, metadata, position: String(position), revision, stream, type });
+}
+
+/** The same; what has no canonical form keeps the one that it has, so that it is found and named like everything else. */
+export function lineOf(event: AuditEvent): string {
+  try {
+    return formatLine(event);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  const { data, id, metadata, position, revision, stream, type } = event;
+  const rest = { id, metadata, position: `${position}`, revision, stream, type };
+  try {
+    return JSON.stringify({ data, ...rest });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return JSON.stringify({ data: { [UNREADABLE]: 'nested too deeply to be written' }, ...rest });
+  }
 }
 
 /** What the end of a line says, which is enough to know where the event belongs without reading all of it. */

@@ -168,6 +168,22 @@ describe('an export', () => {
     );
   });
 
+  it('is not written by two at a time; the lock of a process that was killed is nobody’s', async () => {
+    const outcomes = await Promise.allSettled(
+      [1, 2].map(() => exportLog(pinned(), request('twice'))),
+    );
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(readFileSync(join(folder, 'twice')).equals(readFileSync(join(folder, 'all')))).toBe(
+      true,
+    );
+    writeFileSync(join(folder, 'killed.part.lock'), `${2 ** 30}`);
+    writeFileSync(join(folder, 'killed.part'), 'lines of another export\n');
+    await exportLog(pinned(), request('killed'));
+    expect(readFileSync(join(folder, 'killed')).equals(readFileSync(join(folder, 'all')))).toBe(
+      true,
+    );
+  });
+
   it('touches no file that is there, and does not go on with another log or other filters', async () => {
     await expect(exportLog(pinned(), request('all'))).rejects.toThrow('exists');
     renameSync(join(folder, 'all'), join(folder, 'other.part'));

@@ -2,7 +2,7 @@ import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'no
 import type { EventLog } from '@points/event-store/event-log';
 import { z } from 'zod';
 import type { AuditEvent } from './audit-event.ts';
-import { formatLine, placeOf } from './export-line.ts';
+import { lineOf, placeOf } from './export-line.ts';
 import { accountEventsUpTo, eventsUpTo, pinPosition } from './pinned-log.ts';
 
 export interface ExportRequest {
@@ -50,10 +50,49 @@ export async function exportLog(
   log: Pick<EventLog, 'readAll' | 'readLastPosition' | 'readStream'>,
   request: ExportRequest,
 ): Promise<ExportResult> {
-  const { file, account, from, to } = request;
+  const { file } = request;
   if (await exists(file))
     throw new ExportError(`${file} exists: remove it, or give another name by --out`);
   const part = `${file}.part`;
+  await lockPart(part);
+  try {
+    return await exportPart(log, request, part);
+  } finally {
+    await rm(`${part}.lock`, { force: true });
+  }
+}
+
+/** Two that write one file would each spoil the other's. The lock of a process that was killed is nobody's. */
+async function lockPart(part: string): Promise<void> {
+  const lock = `${part}.lock`;
+  const owner = Number(await readFile(lock, 'utf8').catch(() => ''));
+  if (owner > 0 && !isRunning(owner)) await rm(lock, { force: true });
+  try {
+    await writeFile(lock, `${process.pid}`, { flag: 'wx' });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    throw new ExportError(
+      `${part} is being written by process ${owner}; if that is no export, remove ${lock} and give the same command again`,
+    );
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It may be somebody else's, whom we may not signal.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+async function exportPart(
+  log: Pick<EventLog, 'readAll' | 'readLastPosition' | 'readStream'>,
+  request: ExportRequest,
+  part: string,
+): Promise<ExportResult> {
+  const { file, account, from, to } = request;
   const planned = await readPlan(`${part}.json`);
   const wanted = { account, from, to };
   if (planned !== null && !isSame(planned, wanted))
@@ -61,8 +100,9 @@ export async function exportLog(
       `${part} is of an export with other filters: give the same ones to finish it, or remove ${part} and ${part}.json`,
     );
   const plan = planned ?? { ...wanted, position: await pinned(log) };
-  if (planned === null) await writeFile(`${part}.json`, `${JSON.stringify(plan)}\n`);
+  // Emptied before there is a plan to go on by, so that no plan stands beside lines of another.
   const handle = await open(part, planned === null ? 'w+' : 'a+');
+  if (planned === null) await writeFile(`${part}.json`, `${JSON.stringify(plan)}\n`);
   let written: { events: number; bytes: number };
   try {
     const done = planned === null ? NOTHING_DONE : await lastWhole(handle, part);
@@ -161,7 +201,7 @@ async function checkSameLog(
   if (line === null || place === null) return;
   const { stream, revision } = place;
   for await (const event of log.readStream(stream, { fromRevision: revision, maxCount: 1 }))
-    if (formatLine(event) === line.toString('utf8')) return;
+    if (lineOf(event) === line.toString('utf8')) return;
   throw new ExportError(
     `${part} ends in event ${revision} of ${stream}, which this log has not: remove it and ${part}.json, or name the log that it is of`,
   );
@@ -197,7 +237,7 @@ async function write(
   try {
     for await (const event of source) {
       if (!isWithin(event, from, to)) continue;
-      waiting += `${formatLine(event)}\n`;
+      waiting += `${lineOf(event)}\n`;
       events += 1;
       if (waiting.length >= FLUSH_UNITS) await flush();
       if (events % PROGRESS_EVERY_EVENTS === 0) onProgress?.(shareOf(event.position, pin), events);

@@ -88,6 +88,11 @@ describe('the seal of a line', () => {
     ['numeric names in JS order', goodLine.replace('{"a":1}', '{"9":1,"10":1}'), 'not_canonical'],
     ['a lone surrogate', goodLine.replace('{"a":1}', '{"a":"\\ud800"}'), 'not_canonical'],
     [
+      'nesting that a small stack could not take',
+      goodLine.replace('{"a":1}', `{"a":${'['.repeat(300)}${']'.repeat(300)}}`),
+      'not_canonical',
+    ],
+    [
       'endless nesting',
       goodLine.replace('{"a":1}', `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`),
       'not_canonical',

@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto';
-import { canonicalJson } from '@points/event-store/canonical-json';
+import { MAX_JSON_DEPTH, canonicalJson } from '@points/event-store/canonical-json';
 import { isJsonObject, type JsonObject, type JsonValue } from '@points/event-store/event-log';
 import { contentHash, eventIdOf } from '@points/event-store/hash-chain';
 import type { AuditEvent } from './audit-event.ts';
@@ -157,14 +157,13 @@ function bytesBefore(line: string, bytes: Buffer, at: number): number | null {
 /** Null when `line` is the canonical text of `value`. */
 function whyNotCanonical(value: JsonValue, line: string): string | null {
   try {
-    if (shortestUnits(value) === line.length && !EXPONENT.test(line)) return null;
+    if (shortestUnits(value, 0) === line.length && !EXPONENT.test(line)) return null;
     const canonical = canonicalJson(value);
     return canonical === line
       ? null
       : `is not canonical JSON (RFC 8785): ${difference(line, canonical)}`;
   } catch (error) {
     if (error instanceof TypeError) return `is not canonical JSON (RFC 8785): ${error.message}`;
-    if (error instanceof RangeError) return 'is nested too deeply';
     throw error;
   }
 }
@@ -182,21 +181,22 @@ const NOT_PLAIN = Number.NaN;
  * repeated names each add to it. So a line that is just that long is canonical, and nothing has to be written anew to
  * see that, which would be a third of the work on a line.
  */
-function shortestUnits(value: JsonValue): number {
+function shortestUnits(value: JsonValue, depth: number): number {
   if (typeof value === 'string') return value.length + 2;
   if (typeof value !== 'object' || value === null) return `${value}`.length;
+  if (depth >= MAX_JSON_DEPTH) return NOT_PLAIN;
   return Array.isArray(value)
-    ? unitsOfArray(value as readonly JsonValue[])
-    : unitsOfObject(value as JsonObject);
+    ? unitsOfArray(value as readonly JsonValue[], depth + 1)
+    : unitsOfObject(value as JsonObject, depth + 1);
 }
 
-function unitsOfArray(items: readonly JsonValue[]): number {
+function unitsOfArray(items: readonly JsonValue[], depth: number): number {
   let units = items.length === 0 ? 2 : items.length + 1;
-  for (const item of items) units += shortestUnits(item);
+  for (const item of items) units += shortestUnits(item, depth);
   return units;
 }
 
-function unitsOfObject(members: JsonObject): number {
+function unitsOfObject(members: JsonObject, depth: number): number {
   let units = 2;
   let before: string | null = null;
   for (const name in members) {
@@ -205,7 +205,7 @@ function unitsOfObject(members: JsonObject): number {
     const member = members[name];
     if (member === undefined || (before !== null && name <= before)) return NOT_PLAIN;
     // Quotes and colon, and a comma after the first.
-    units += name.length + (before === null ? 3 : 4) + shortestUnits(member);
+    units += name.length + (before === null ? 3 : 4) + shortestUnits(member, depth);
     before = name;
   }
   return units;

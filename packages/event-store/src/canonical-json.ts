@@ -6,21 +6,31 @@ import type { JsonValue } from './event-log.ts';
  *
  * Members that are `undefined` are skipped, as `JSON.stringify` does, so that the text is the same before an event is
  * stored and after it was read back. Everything else that JSON cannot carry unchanged (NaN, infinities, bigint, lone
- * surrogates, `undefined` elsewhere, Dates and other class instances) throws `TypeError`.
+ * surrogates, `undefined` elsewhere, Dates and other class instances) throws `TypeError`, and so does nesting beyond
+ * `MAX_JSON_DEPTH`.
  */
 export function canonicalJson(value: JsonValue): string {
+  return textOf(value, 0);
+}
+
+/** Levels of arrays and objects in one another; no event of ours has ten. Deeper ones would hang on the stack's size. */
+export const MAX_JSON_DEPTH = 256;
+
+function textOf(value: JsonValue, depth: number): string {
   if (typeof value === 'string') return canonicalString(value);
   if (typeof value === 'number') return canonicalNumber(value);
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (value === null) return 'null';
+  if (depth >= MAX_JSON_DEPTH)
+    throw new TypeError(`nested more than ${MAX_JSON_DEPTH} levels deep`);
   if (Array.isArray(value))
-    return `[${value.map((item: JsonValue) => canonicalJson(item)).join(',')}]`;
+    return `[${value.map((item: JsonValue) => textOf(item, depth + 1)).join(',')}]`;
   if (!isPlainObject(value)) throw new TypeError(`not a JSON value: ${describe(value)}`);
   let members = '';
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
     if (member === undefined) continue;
-    members += `${members === '' ? '' : ','}${canonicalString(name)}:${canonicalJson(member)}`;
+    members += `${members === '' ? '' : ','}${canonicalString(name)}:${textOf(member, depth + 1)}`;
   }
   return `{${members}}`;
 }

@@ -55,10 +55,21 @@ async function main(): Promise<void> {
   // Whoever reads has seen enough, as with `| head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
+    process.removeAllListeners('exit');
     process.exit();
   });
   for (const command of [root, ...root.commands]) command.exitOverride();
-  await root.parseAsync(process.argv.slice(2), { from: 'user' });
+  // Whatever was waited for and never came: that is no verdict.
+  const neverDone = (): void => {
+    process.stderr.write('audit: ended before it was done\n');
+    process.exitCode = EXIT.couldNotRun;
+  };
+  process.once('exit', neverDone);
+  try {
+    await root.parseAsync(process.argv.slice(2), { from: 'user' });
+  } finally {
+    process.off('exit', neverDone);
+  }
 }
 
 main().catch((error: unknown) => {

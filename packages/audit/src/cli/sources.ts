@@ -18,11 +18,21 @@ export async function withEventLog<Result>(
   work: (log: EventLog) => Promise<Result>,
 ): Promise<Result> {
   const { EVENTSTORE_URL } = readConfig(eventStoreSetting, addresses());
-  const log = connectEventStoreDb({ url: EVENTSTORE_URL });
+  const log = connected(EVENTSTORE_URL);
   try {
     return await work(log);
   } finally {
     await log.close();
+  }
+}
+
+function connected(url: string): EventLog {
+  try {
+    return connectEventStoreDb({ url });
+  } catch (error) {
+    throw new CannotRunError(
+      `EVENTSTORE_URL: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
@@ -44,9 +54,12 @@ function runningStack(): Record<string, string> {
   } catch {
     return {};
   }
-  const stack = z
-    .object({ eventstore: z.string(), postgres: z.string() })
-    .safeParse(JSON.parse(text));
-  if (!stack.success) throw new CannotRunError(`${file} is not what "npm start" writes`);
-  return { EVENTSTORE_URL: stack.data.eventstore, DATABASE_URL: stack.data.postgres };
+  try {
+    const { eventstore, postgres } = stackFile.parse(JSON.parse(text));
+    return { EVENTSTORE_URL: eventstore, DATABASE_URL: postgres };
+  } catch {
+    throw new CannotRunError(`${file} is not what "npm start" writes`);
+  }
 }
+
+const stackFile = z.object({ eventstore: z.string(), postgres: z.string() });

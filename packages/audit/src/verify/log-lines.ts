@@ -1,7 +1,6 @@
 import type { EventLog } from '@points/event-store/event-log';
-import type { AuditEvent } from '../audit-event.ts';
 import type { LineBlock } from '../export-file.ts';
-import { formatLine } from '../export-line.ts';
+import { lineOf } from '../export-line.ts';
 import { eventsUpTo } from '../pinned-log.ts';
 
 const BLOCK_UNITS = 256 * 1024;
@@ -31,17 +30,6 @@ export async function* logLines(
     if (units >= BLOCK_UNITS) yield block();
   }
   if (lines.length > 0) yield block();
-}
-
-/** What has no canonical form keeps the one that it has, so that it is found and named like everything else. */
-function lineOf(event: AuditEvent): string {
-  try {
-    return formatLine(event);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const { data, id, metadata, position, revision, stream, type } = event;
-    return JSON.stringify({ data, id, metadata, position: `${position}`, revision, stream, type });
-  }
 }
 
 const LINE_FEED = 0x0a;
