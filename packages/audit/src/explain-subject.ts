@@ -13,23 +13,32 @@ export interface FoundSubject {
   readonly subject: Subject;
 }
 
+/** More than one account has it: a source_ref and a record_id are unique within their account only. */
+export interface AmbiguousId {
+  /** The first two, in the order of the log. */
+  readonly accountIds: readonly [string, string];
+}
+
 /**
- * Looks through events for the first that an id names: hold_id, record_id, task_no, source_ref, transaction_id (the
- * event's id) or log position. A hold that a late confirm placed is told with the one that had expired. Events are looked at as they are; whoever reports them checks them. Null = none.
+ * Looks through all events for what an id names, the first of its account: hold_id, record_id, task_no, source_ref,
+ * transaction_id (the event's id) or log position. A hold that a late confirm placed is told with the one that had expired. Events are looked at as they are; whoever reports them checks them. Null = none.
  */
 export async function findSubject(
   events: AsyncIterable<AuditEvent> | Iterable<AuditEvent>,
   id: string,
-): Promise<FoundSubject | null> {
+): Promise<FoundSubject | AmbiguousId | null> {
   const lateOf = new Map<string, string>();
+  let found: FoundSubject | null = null;
   for await (const event of events) {
     const { hold_id, late_of } = event.data;
     if (typeof hold_id === 'string' && typeof late_of === 'string') lateOf.set(hold_id, late_of);
     const name = parseStream(event.stream);
     if (name?.category !== 'account' || !isNamedBy(event, id)) continue;
-    return { accountId: name.accountId, subject: subjectOf(event, lateOf) };
+    const { accountId } = name;
+    found ??= { accountId, subject: subjectOf(event, lateOf) };
+    if (found.accountId !== accountId) return { accountIds: [found.accountId, accountId] };
   }
-  return null;
+  return found;
 }
 
 function isNamedBy({ id: eventId, position, data }: AuditEvent, id: string): boolean {

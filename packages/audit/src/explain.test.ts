@@ -32,7 +32,7 @@ async function told(
 ): Promise<Explanation> {
   const log = sealed('ada', book.events);
   const found = await findSubject(log, id);
-  if (found === null) throw new Error(`nothing is ${id}`);
+  if (found === null || 'accountIds' in found) throw new Error(`not one thing is ${id}`);
   const { accountId, subject } = found;
   return explain(accountId, log, { id, position: 999n, subject, readStream });
 }
@@ -116,6 +116,12 @@ describe('a charge explained', () => {
       });
     }
     expect(await findSubject(log, 'nothing')).toBeNull();
+  });
+
+  it.each(['310000000000001', 'ten'])('is not guessed when two accounts have %s', async (id) => {
+    const { events } = overspent().book;
+    const log = [...sealed('ada', events), ...sealed('bob', events), ...sealed('cyd', events)];
+    expect(await findSubject(log, id)).toEqual({ accountIds: ['ada', 'bob'] });
   });
 
   it('of a failure is a charge that never stood', async () => {

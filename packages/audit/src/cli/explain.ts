@@ -1,12 +1,12 @@
 import type { EventLog } from '@points/event-store/event-log';
 import { Command, Option } from 'commander';
 import { type Explanation, explain } from '../explain.ts';
-import { type FoundSubject, findSubject } from '../explain-subject.ts';
+import { type AmbiguousId, type FoundSubject, findSubject } from '../explain-subject.ts';
 import { explanationText } from '../explain-text.ts';
 import { accountEventsUpTo, eventsUpTo, pinPosition } from '../pinned-log.ts';
 import type { ReportLanguage } from '../statement-words.ts';
 import { accountId } from './arguments.ts';
-import { EXIT } from './outcome.ts';
+import { CannotRunError, EXIT } from './outcome.ts';
 import { showProgress, withProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
@@ -31,7 +31,7 @@ export function explainCommand(): Command {
     .addHelpText(
       'after',
       `
-Ends with 1 when nothing in the log has that id.
+Ends with 1 when nothing in the log has that id, and with 2 when two accounts have it: then say --account.
 
 Examples:
   npm run audit -- explain TASK202601010000000001 --account user-1
@@ -61,6 +61,12 @@ async function explained(
   const pin = await pinPosition(log);
   const found = await find(log, id, account, pin);
   if (found === null) return null;
+  if ('accountIds' in found) {
+    const [one, other] = found.accountIds;
+    throw new CannotRunError(
+      `accounts ${one} and ${other} both have the id ${JSON.stringify(id)}; name the one you mean with --account`,
+    );
+  }
   const events = accountEventsUpTo(log, found.accountId, { pin });
   const readStream = (stream: string) => log.readStream(stream, { fromRevision: 0 });
   return explain(found.accountId, events, {
@@ -76,7 +82,7 @@ async function find(
   id: string,
   account: string | null,
   pin: bigint | null,
-): Promise<FoundSubject | null> {
+): Promise<FoundSubject | AmbiguousId | null> {
   if (account !== null) return findSubject(accountEventsUpTo(log, account, { pin }), id);
   const progress = showProgress('search', 'events');
   try {
