@@ -52,11 +52,10 @@ const PLACE =
   /^,"position":"(0|[1-9]\d{0,19})","revision":(0|[1-9]\d{0,15}),"stream":"([!#-[\]-~]*)","type":"([!#-[\]-~]*)"\}$/;
 
 /** The place of the event whose line this is; null = it does not end as canonical lines of events do. */
-export function placeOf(line: Uint8Array): LinePlace | null {
-  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
-  const start = bytes.lastIndexOf(POSITION_MEMBER);
+export function placeOf(line: Buffer): LinePlace | null {
+  const start = line.lastIndexOf(POSITION_MEMBER);
   if (start === -1) return null;
-  const tail = bytes.toString('latin1', start);
+  const tail = line.toString('latin1', start);
   const match = PLACE.exec(tail);
   if (match === null) return null;
   const [, position = '', revision = '', stream = '', type = ''] = match;

@@ -9,11 +9,16 @@ import { hasShape, isTime } from './event-shapes.ts';
  * shapes, other streams, anything odd) is read by contracts, which throws `UnreadableEventError`. Fields that are not
  * known are left in the data.
  */
-export function decodeEvent(event: AuditEvent): LedgerEvent {
+export function decodeEvent(event: Omit<AuditEvent, 'position'>): LedgerEvent {
   return decodePresent(event) ?? decodeStoredEvent(event);
 }
 
-function decodePresent({ stream, type, data, metadata }: AuditEvent): LedgerEvent | null {
+function decodePresent({
+  stream,
+  type,
+  data,
+  metadata,
+}: Omit<AuditEvent, 'position'>): LedgerEvent | null {
   const name = parseStream(stream);
   if (name?.category !== 'account') return null;
   const context = contextOf(metadata);

@@ -86,8 +86,6 @@ export type FromWorker =
 
 /** Bytes that are sent to a thread at a time. */
 const BATCH_BYTES = 256 * 1024;
-/** A line is garbage as soon as it is judged: in more room fewer of them are copied first. */
-const YOUNG_MB = 32;
 /** Batches that a thread has and has not judged yet. */
 const MAX_AHEAD = 4;
 
@@ -99,10 +97,7 @@ interface Thread {
 }
 
 function startThread(options: JudgeOptions): Thread {
-  const worker = new Worker(START, {
-    workerData: options,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-  });
+  const worker = new Worker(START, { workerData: options });
   const free: ArrayBuffer[] = [];
   let ahead = 0;
   let batch = newBatch();

@@ -123,8 +123,7 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
     if (books === null) return;
     let decoded: LedgerEvent;
     try {
-      // Books and schemas say nothing about positions.
-      decoded = decodeEvent({ ...event, position: 0n });
+      decoded = decodeEvent(event);
     } catch (error) {
       if (!(error instanceof UnreadableEventError)) throw error;
       close(stream);
