@@ -9,8 +9,9 @@ itself; the id is the UUIDv5 of the hash; the revision follows the last one of i
 event before; log positions rise. Prints one line per thing that is wrong. Ends with 0 = it holds, 1 = it does not,
 2 = it could not be read.
 
-It proves that no event was changed, removed from the middle, added or moved since it was written, not that the points
-add up: `npm run audit -- verify` does that too. A cut end needs an anchor.
+It proves that no event was changed, removed from the middle of a stream, added or moved, by anybody who did not compute
+the hashes after it anew; not that the points add up: `npm run audit -- verify` does that too. A missing stream, or end of
+a stream, needs an anchor.
 """
 import gzip
 import hashlib
@@ -102,7 +103,8 @@ def main(path):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(__doc__)
+        print(__doc__)
+        sys.exit(0 if len(sys.argv) == 2 else 2)
     try:
         sys.exit(main(sys.argv[1]))
     except (OSError, EOFError, zlib.error) as error:

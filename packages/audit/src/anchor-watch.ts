@@ -33,7 +33,7 @@ export function createAnchorWatch(anchors: readonly LedgerAnchor[]): AnchorWatch
       return beyond.map((anchor) =>
         differs(
           anchor,
-          `the log was cut off before position ${anchor.position}, up to which ${counted(anchor.events, 'event')} in ${counted(anchor.streams, 'stream')} were anchored at ${anchor.signed_at}`,
+          `the log was cut off before position ${anchor.position}, up to which ${counted(anchor.events, 'event')} in ${counted(anchor.streams, 'stream')} were anchored at ${anchor.signed_at}; or this is an older copy of it, which only earlier anchors speak of`,
         ),
       );
     },

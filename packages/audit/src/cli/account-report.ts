@@ -1,5 +1,6 @@
 import type { AuditEvent } from '../audit-event.ts';
-import { accountEventsUpTo, pinPosition } from '../pinned-log.ts';
+import { accountEventsUpTo } from '../pinned-log.ts';
+import { pinAt } from './pin.ts';
 import { withEventLog } from './sources.ts';
 
 /** One account of the live log, pinned. */
@@ -9,13 +10,14 @@ export interface PinnedAccount {
   events(): AsyncIterable<AuditEvent>;
 }
 
-/** Pins the log, then does `work` with one account of it. */
+/** Pins the log, at its end or at an earlier position, then does `work` with one account of it. */
 export function withPinnedAccount<Result>(
   accountId: string,
+  toPosition: bigint | undefined,
   work: (account: PinnedAccount) => Promise<Result>,
 ): Promise<Result> {
   return withEventLog(async (log) => {
-    const position = await pinPosition(log);
+    const position = await pinAt(log, toPosition);
     const events = () => accountEventsUpTo(log, accountId, { pin: position });
     return work({ position, events });
   });

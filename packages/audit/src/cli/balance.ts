@@ -3,9 +3,11 @@ import { type BalanceAsOf, balanceAsOf } from '../balance-as-of.ts';
 import { shanghaiTimeOf } from '../report-time.ts';
 import { withPinnedAccount } from './account-report.ts';
 import { accountId, reportTime } from './arguments.ts';
+import { toPositionOption } from './pin.ts';
 
 interface BalanceOptions {
   readonly asOf?: string;
+  readonly toPosition?: bigint;
   readonly json?: true;
 }
 
@@ -18,6 +20,7 @@ export function balanceCommand(): Command {
       'with its zone, or a day in Shanghai up to its end (default: up to the last event)',
       reportTime('end'),
     )
+    .addOption(toPositionOption())
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
@@ -26,8 +29,8 @@ Examples:
   npm run audit -- balance user-1
   npm run audit -- balance user-1 --as-of 2026-01-31 --json`,
     )
-    .action(async (account: string, { asOf, json }: BalanceOptions) => {
-      const result = await withPinnedAccount(account, ({ events, position }) =>
+    .action(async (account: string, { asOf, toPosition, json }: BalanceOptions) => {
+      const result = await withPinnedAccount(account, toPosition, ({ events, position }) =>
         balanceAsOf(account, events(), { asOf: asOf ?? null, position }),
       );
       process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : textOf(result));

@@ -41,6 +41,8 @@ Examples:
 
 async function run(options: Options): Promise<void> {
   const { out, account = null, from = null, to = null } = options;
+  if (from !== null && to !== null && from > to)
+    throw new CannotRunError('--from is after --to: nothing lies between them');
   const progress = showProgress('export', 'events');
   const stop = new AbortController();
   const interrupt = () =>

@@ -1,12 +1,13 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { AuditEvent } from '../audit-event.ts';
 import { MOVEMENT_KINDS } from '../movement.ts';
-import { accountEventsUpTo, eventsUpTo, pinPosition } from '../pinned-log.ts';
+import { accountEventsUpTo, eventsUpTo } from '../pinned-log.ts';
 import { type ReplayReport, replay } from '../replay.ts';
 import { textTable } from '../text-table.ts';
 import { reportTime } from './arguments.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { pinAt, toPositionOption } from './pin.ts';
 import { showProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
@@ -20,11 +21,7 @@ interface Options {
 export function replayCommand(): Command {
   return new Command('replay')
     .description('Folds the whole log anew, judges every event, and tells where the ledger stands.')
-    .option(
-      '--to-position <position>',
-      'up to this position of the log (default: its end)',
-      decimal,
-    )
+    .addOption(toPositionOption())
     .option(
       '--as-of <time>',
       'with its zone, or a day in Shanghai up to its end (default: up to the last event)',
@@ -44,14 +41,6 @@ Examples:
   npm run audit -- replay --to-position 123456 --json`,
     )
     .action(run);
-}
-
-const DECIMAL = /^(0|[1-9]\d{0,19})$/;
-
-function decimal(text: string): bigint {
-  if (!DECIMAL.test(text))
-    throw new InvalidArgumentError('A position is a whole number, as reports and exports tell it.');
-  return BigInt(text);
 }
 
 async function run({ toPosition, asOf, out, json }: Options): Promise<void> {
@@ -74,12 +63,7 @@ function replayLog(options: {
 }): Promise<ReplayReport> {
   const { toPosition, asOf, onState } = options;
   return withEventLog(async (log) => {
-    const end = await pinPosition(log);
-    if (toPosition !== undefined && (end === null || toPosition > end))
-      throw new CannotRunError(
-        `--to-position ${toPosition}: the log ends at ${end ?? 'nothing, it is empty'}. Give a position up to there.`,
-      );
-    const pin = toPosition ?? end;
+    const pin = await pinAt(log, toPosition);
     const progress = showProgress('replay', 'events');
     try {
       return await replay({

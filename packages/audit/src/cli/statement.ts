@@ -11,10 +11,12 @@ import type { ReportLanguage } from '../statement-words.ts';
 import { withPinnedAccount } from './account-report.ts';
 import { accountId, reportTime } from './arguments.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { toPositionOption } from './pin.ts';
 
 interface Options {
   readonly from?: string;
   readonly to?: string;
+  readonly toPosition?: bigint;
   readonly format: 'csv' | 'json' | 'html';
   readonly json?: true;
   readonly out?: string;
@@ -37,6 +39,7 @@ export function statementCommand(): Command {
       'a day in Shanghai up to its end, or a time (default: the last event)',
       reportTime('end'),
     )
+    .addOption(toPositionOption())
     .addOption(
       new Option('--format <format>', 'how to write it')
         .choices(['csv', 'json', 'html'])
@@ -66,7 +69,7 @@ async function run(account: string, options: Options): Promise<void> {
     throw new CannotRunError('--from is after --to: nothing lies between them');
   const format = options.json === true ? 'json' : options.format;
   let addsUp = false;
-  await withPinnedAccount(account, async ({ events, position }) => {
+  await withPinnedAccount(account, options.toPosition, async ({ events, position }) => {
     const parts = watched(statement(account, events(), { from, to, position }), (part) => {
       if (part.part === 'closing') addsUp = part.adds_up;
     });

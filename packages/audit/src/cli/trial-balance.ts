@@ -1,14 +1,16 @@
 import { Command, Option } from 'commander';
-import { eventsUpTo, pinPosition } from '../pinned-log.ts';
+import { eventsUpTo } from '../pinned-log.ts';
 import { type TrialBalance, type TrialBalanceBy, trialBalance } from '../trial-balance.ts';
 import { trialBalanceCsv, trialBalanceTable } from '../trial-balance-text.ts';
 import { reportTime } from './arguments.ts';
 import { EXIT } from './outcome.ts';
+import { pinAt, toPositionOption } from './pin.ts';
 import { showProgress, withProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
 interface Options {
   readonly asOf?: string;
+  readonly toPosition?: bigint;
   readonly by: TrialBalanceBy;
   readonly format: 'table' | 'json' | 'csv';
   readonly json?: true;
@@ -24,6 +26,7 @@ export function trialBalanceCommand(): Command {
       'with its zone, or a day in Shanghai up to its end (default: up to the last event)',
       reportTime('end'),
     )
+    .addOption(toPositionOption())
     .addOption(
       new Option('--by <what>', 'also what each day, or each source of points and each use, moved')
         .choices(['none', 'day', 'source'])
@@ -46,9 +49,9 @@ Examples:
     .action(run);
 }
 
-async function run({ asOf, by, format, json }: Options): Promise<void> {
+async function run({ asOf, toPosition, by, format, json }: Options): Promise<void> {
   const result = await withEventLog(async (log) => {
-    const pin = await pinPosition(log);
+    const pin = await pinAt(log, toPosition);
     const progress = showProgress('trial balance', 'events');
     const read = () => withProgress(eventsUpTo(log, { pin }), pin, progress);
     try {

@@ -4,7 +4,6 @@ import { Command, InvalidArgumentError } from 'commander';
 import { checkAnchorSignature } from '../anchor.ts';
 import { readLines } from '../export-file.ts';
 import type { Finding } from '../finding.ts';
-import { pinPosition } from '../pinned-log.ts';
 import { counted, grouped } from '../text-table.ts';
 import { logLines } from '../verify/log-lines.ts';
 import {
@@ -16,11 +15,13 @@ import {
 } from '../verify/verify.ts';
 import { anchorsFrom, publicKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { pinAt, toPositionOption } from './pin.ts';
 import { showProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
 interface Options {
   readonly live?: true;
+  readonly toPosition?: bigint;
   readonly partial?: true;
   readonly anchor?: string;
   readonly key?: string;
@@ -34,6 +35,7 @@ export function verifyCommand(): Command {
     .description('Judges every event by those before it: an export, or the log itself.')
     .argument('[file]', 'an export, plain or gzip')
     .option('--live', 'the log itself, up to where it ends now')
+    .addOption(toPositionOption())
     .option('--partial', 'the file is a part of the ledger (export --account, --from, --to)')
     .option('--anchor <file>', 'anchors that the log has to agree with')
     .option('--key <file>', 'the public key (PEM) that they were signed with')
@@ -44,7 +46,8 @@ export function verifyCommand(): Command {
       'after',
       `
 An export needs no database, no service and no configuration. Without an anchor nobody can tell
-whether the end was cut off, whole accounts are missing, or everything was written anew.
+whether a stream or the end of one is missing, or everything was written anew. An export can only
+be compared with anchors that were made before it.
 
 Examples:
   npm run audit -- verify ledger.ndjson
@@ -59,7 +62,11 @@ const SMALL_FILE_BYTES = 8 * 1024 * 1024;
 
 async function run(file: string | undefined, options: Options): Promise<void> {
   if ((file === undefined) === (options.live === undefined))
-    throw new CannotRunError('give an export or --live: verify FILE, or verify --live');
+    throw new CannotRunError(
+      `give ${file === undefined ? 'an export or --live' : 'an export or --live, not both'}: verify FILE, or verify --live`,
+    );
+  if (file !== undefined && options.toPosition !== undefined)
+    throw new CannotRunError('--to-position is for --live: an export ends where it ends');
   const signed = await readAnchors(options);
   const base = {
     anchors: signed.anchors,
@@ -70,10 +77,11 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   const report =
     file === undefined
       ? await withEventLog(async (log) => {
-          const pin = await pinPosition(log);
+          const pin = await pinAt(log, options.toPosition);
           return verified({
             ...base,
             isFile: false,
+            pin,
             lines: () => logLines(log, pin),
             threads: options.threads ?? 1,
           });
@@ -161,7 +169,7 @@ function told(report: VerifyReport): string {
   const lines = [
     report.holds ? 'HOLDS' : 'DOES NOT HOLD',
     `  ${counted(report.events, 'event')}, ${counted(report.streams, 'stream')}, ${counted(report.accounts, 'account')}${report.partial ? ', a part of the ledger' : ''}`,
-    `  positions ${report.first_position ?? '-'} to ${report.last_position ?? '-'}`,
+    `  positions ${report.first_position ?? '-'} to ${report.last_position ?? '-'}${report.position === null ? '' : `; the log was read up to ${report.position}`}`,
     `  root  ${report.root}`,
     `  order ${report.order}`,
   ];
@@ -172,13 +180,17 @@ function told(report: VerifyReport): string {
   lines.push(
     `  balance ${grouped(report.balance)}, held ${grouped(report.held)}, debt ${grouped(report.debt)}`,
     report.anchors === 0
-      ? '  no anchors compared: nothing is said about a cut end, missing accounts, or a log written anew'
+      ? '  no anchors compared: nothing is said about missing streams, ends of streams that are missing, or a log written anew'
       : `  ${counted(report.anchors, 'anchor')} compared; the newest covers positions up to ${report.anchored_to ?? '-'}`,
   );
   if (report.finding_count > 0) lines.push(`  ${counted(report.finding_count, 'finding')}:`);
-  for (const { line, position, kind, message } of report.findings.slice(0, SHOWN_FINDINGS)) {
+  for (const { stream, line, position, kind, message } of report.findings.slice(
+    0,
+    SHOWN_FINDINGS,
+  )) {
     const where = [
-      line === null ? null : `line ${line}`,
+      // Without a stream the line is all there is to tell, and told.
+      line === null || stream === null ? null : `line ${line}`,
       position === null ? null : `position ${position}`,
     ]
       .filter((each) => each !== null)

@@ -1,10 +1,11 @@
 import { PricingConfigError, readPricingConfig } from '@points/runtime/pricing-config-file';
 import { Command } from 'commander';
-import { accountEventsUpTo, eventsUpTo, pinPosition } from '../pinned-log.ts';
+import { accountEventsUpTo, eventsUpTo } from '../pinned-log.ts';
 import { type WhatIfReport, whatIf } from '../what-if.ts';
 import { whatIfCsv, whatIfTable } from '../what-if-text.ts';
 import { accountId, reportTime } from './arguments.ts';
 import { CannotRunError } from './outcome.ts';
+import { pinAt, toPositionOption } from './pin.ts';
 import { showProgress, withProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
@@ -13,6 +14,7 @@ interface Options {
   readonly from?: string;
   readonly to?: string;
   readonly account?: string;
+  readonly toPosition?: bigint;
   readonly json?: true;
   readonly csv?: true;
 }
@@ -28,6 +30,7 @@ export function whatIfCommand(): Command {
     )
     .option('--to <time>', 'and up to then, inclusive (default: the last event)', reportTime('end'))
     .option('--account <id>', 'of one account alone', accountId)
+    .addOption(toPositionOption())
     .option('--json', 'the result as JSON')
     .option('--csv', 'the rows of operations and accounts as CSV')
     .addHelpText(
@@ -56,10 +59,11 @@ async function run(options: Options): Promise<void> {
   process.stdout.write(written(report, options));
 }
 
-async function reportOf({ config: file, from, to, account }: Options): Promise<WhatIfReport> {
+async function reportOf(options: Options): Promise<WhatIfReport> {
+  const { config: file, from, to, account, toPosition } = options;
   const config = await otherList(file);
   return withEventLog(async (log) => {
-    const pin = await pinPosition(log);
+    const pin = await pinAt(log, toPosition);
     const progress = showProgress('what if', 'events');
     const events =
       account === undefined ? eventsUpTo(log, { pin }) : accountEventsUpTo(log, account, { pin });

@@ -18,6 +18,8 @@ export interface VerifyRequest {
   readonly lines: () => AsyncIterable<LineBlock>;
   /** Whether the lines are of a file, so that their numbers help to find one. */
   readonly isFile: boolean;
+  /** Where the log was pinned; a file ends where it ends. */
+  readonly pin?: bigint | null;
   /** An export of a part of the ledger: some accounts, or some time. */
   readonly isPartial?: boolean;
   /** With good signatures, in rising order of their positions; none with a part. */
@@ -34,6 +36,8 @@ export interface VerifyReport {
   readonly report: 'verify';
   readonly holds: boolean;
   readonly partial: boolean;
+  /** Where the log was pinned, decimal; null = the lines of a file. */
+  readonly position: string | null;
   readonly events: number;
   readonly streams: number;
   readonly accounts: number;
@@ -226,7 +230,7 @@ function placeByReading(line: Buffer): LinePlace | null {
 }
 
 function reportOf(
-  { isFile, isPartial = false, anchors = [] }: VerifyRequest,
+  { isFile, pin = null, isPartial = false, anchors = [] }: VerifyRequest,
   seen: Look,
 ): VerifyReport {
   const { judgements, firstPosition, lastPosition, order } = seen;
@@ -234,8 +238,12 @@ function reportOf(
     judgements.reduce((total, judgement) => total + of(judgement), 0);
   const events = sum((each) => each.events);
   const byJudges = sum((each) => each.findingCount);
-  if (events === 0 && seen.findingCount + byJudges === 0)
-    throw new CannotVerifyError('there are no events to verify');
+  if (events === 0)
+    throw new CannotVerifyError(
+      seen.findingCount + byJudges === 0
+        ? 'there are no events to verify'
+        : `this is no export: ${seen.findings[0]?.message ?? judgements[0]?.findings[0]?.message ?? ''}`,
+    );
   const heads = inOrder(judgements.flatMap((each) => each.heads));
   const totals = addedUp(judgements.map((each) => each.totals));
   const moved = addedUp(judgements.map((each) => each.moved));
@@ -255,6 +263,7 @@ function reportOf(
     report: 'verify',
     holds: findingCount === 0,
     partial: isPartial,
+    position: pin === null ? null : String(pin),
     events,
     streams: heads.length,
     accounts: sum((each) => each.accounts),
