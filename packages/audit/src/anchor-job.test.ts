@@ -1,5 +1,13 @@
 import { createHash, verify } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  rmdirSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
@@ -9,7 +17,7 @@ import { OutcomeUnknownError, type EventLog } from '@points/event-store/event-lo
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
 import { createInMemoryEventLog } from '@points/event-store/in-memory';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { readAnchorFile } from './anchor-file.ts';
+import { AnchorFileError, readAnchorFile } from './anchor-file.ts';
 import { createAnchorJob } from './anchor-job.ts';
 import { checkAnchorSignature } from './anchor.ts';
 import { makeLog } from './testing/make-log.ts';
@@ -261,6 +269,18 @@ describe('the job that anchors', () => {
     await expect(job.next()).rejects.toThrow(OutcomeUnknownError);
     expect(await anchors()).toEqual([]);
     expect((await job.next()).result.outcome).toBe('anchored');
+    expect(await inStream(log)).toEqual(await anchors());
+  });
+
+  it('appends to the stream once, however often the file cannot be written', async () => {
+    const log = await logOf(FACTS);
+    const job = await jobOn(log);
+    mkdirSync(file);
+    await expect(job.next()).rejects.toThrow(AnchorFileError);
+    await expect(job.next()).rejects.toThrow(AnchorFileError);
+    rmdirSync(file);
+    expect((await job.next()).result.outcome).toBe('anchored');
+    expect(await anchors()).toHaveLength(1);
     expect(await inStream(log)).toEqual(await anchors());
   });
 

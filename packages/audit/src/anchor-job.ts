@@ -62,7 +62,7 @@ export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<An
   let fold: LedgerFold | null = null;
   let inStream: readonly LedgerAnchor[] = [];
   /** Signed, and not yet known to be where it belongs. */
-  let unwritten: LedgerAnchor | null = null;
+  let unwritten: { readonly anchor: LedgerAnchor; streamed: boolean } | null = null;
 
   /** Outlives a round that the store has ended early: what was found once is never signed over. */
   const findings: Finding[] = [];
@@ -119,10 +119,11 @@ export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<An
       const signedAt = new Date(clock.now()).toISOString();
       const anchor = signAnchor(anchorOf(extent), privateKey, signedAt);
       if (!isBehind(anchor, inFile.at(-1))) return null;
-      unwritten = anchor;
+      unwritten = { anchor, streamed: stream === null };
     }
-    const anchor = unwritten;
-    await stream?.append(anchor);
+    const { anchor } = unwritten;
+    if (!unwritten.streamed) await stream?.append(anchor);
+    unwritten.streamed = true;
     await appendAnchor(file, anchor);
     inFile.push(anchor);
     unwritten = null;
