@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdtempSync,
@@ -11,7 +12,7 @@ import { join } from 'node:path';
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { signAnchor } from './anchor.ts';
-import { AnchorFileError, appendAnchor, readAnchorFile } from './anchor-file.ts';
+import { AnchorFileError, appendAnchor, mendAnchorFile, readAnchorFile } from './anchor-file.ts';
 import { TEST_KEY } from './testing/anchor-key.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'anchor-file-'));
@@ -92,6 +93,59 @@ describe('a file of anchors', () => {
       await expect(appendAnchor(file, third)).rejects.toThrow(/its last line has no end/);
       expect(readFileSync(file, 'utf8')).toBe(torn);
     }
+  });
+
+  it('whose last line was torn is mended for the next anchor', async () => {
+    await appendAnchor(file, first);
+    const { length } = readFileSync(file);
+    await appendAnchor(file, second);
+    const whole = readFileSync(file, 'utf8');
+    expect(await mendAnchorFile(file)).toBe('whole');
+    for (const cut of [2, 300, whole.length - length - 1]) {
+      writeFileSync(file, whole.slice(0, -cut));
+      expect(await mendAnchorFile(file)).toBe('dropped');
+      expect(readFileSync(file, 'utf8')).toBe(whole.slice(0, length));
+      await appendAnchor(file, second);
+      expect(readFileSync(file, 'utf8')).toBe(whole);
+    }
+    truncateSync(file, whole.length - 1);
+    expect(await mendAnchorFile(file)).toBe('finished');
+    expect(readFileSync(file, 'utf8')).toBe(whole);
+    writeFileSync(file, whole.slice(0, 20));
+    expect(await mendAnchorFile(file)).toBe('dropped');
+    expect(readFileSync(file, 'utf8')).toBe('');
+  });
+
+  it('is not mended when it may be something else', async () => {
+    expect(await mendAnchorFile(file)).toBe('whole');
+    await appendAnchor(file, first);
+    const line = readFileSync(file, 'utf8');
+    for (const text of [`${line}notes`, `notes\n${line.slice(0, 99)}`, '-----BEGIN KEY', '{}']) {
+      writeFileSync(file, text);
+      expect(await mendAnchorFile(file)).toBe('whole');
+      expect(readFileSync(file, 'utf8')).toBe(text);
+    }
+  });
+
+  it.skipIf(process.platform === 'win32')('is as before when the disk has no room', async () => {
+    await appendAnchor(file, first);
+    await appendAnchor(file, second);
+    const before = readFileSync(file, 'utf8');
+    // One KiB has room for two lines and a part of the third.
+    expect(before.length).toBeLessThan(1_000);
+    expect(before.length * 1.5).toBeGreaterThan(1_024);
+    const module = new URL('anchor-file.ts', import.meta.url).href;
+    const program = `import(${JSON.stringify(module)})
+      .then(({ appendAnchor }) => appendAnchor(${JSON.stringify(file)}, ${JSON.stringify(third)}))
+      .catch(({ name, message }) => console.log(name, message));`;
+    const { stdout } = spawnSync(
+      'bash',
+      ['-c', 'ulimit -f 1; exec "$0" --import tsx --eval "$1"', process.execPath, program],
+      { encoding: 'utf8', env: { ...process.env, TSX_DISABLE_CACHE: '1' } },
+    );
+    expect(stdout).toMatch(/^AnchorFileError .* cannot be written: EFBIG/);
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    await appendAnchor(file, third);
   });
 
   it('takes no anchor at or before its last one, and none behind what is no anchor', async () => {

@@ -21,13 +21,8 @@ export async function readAnchorFile(file: string): Promise<AnchorFile> {
   if (text === null) return { outcome: 'missing' };
   const lines = text.split('\n');
   const unfinished = lines.pop() ?? '';
-  const anchors: LedgerAnchor[] = [];
-  for (const [index, line] of lines.entries()) {
-    const read = readLine(line, anchors.at(-1));
-    if (typeof read === 'string') return { outcome: 'wrong', line: index + 1, problem: read };
-    anchors.push(read);
-  }
-  if (unfinished === '') return { outcome: 'read', anchors };
+  const read = anchorsOf(lines);
+  if (read.outcome !== 'read' || unfinished === '') return read;
   return {
     outcome: 'wrong',
     line: lines.length + 1,
@@ -36,8 +31,38 @@ export async function readAnchorFile(file: string): Promise<AnchorFile> {
 }
 
 /**
+ * For whoever appends: takes away a last line that has no line feed, since its writing was interrupted; one that lacks
+ * nothing else gets its line feed. Leaves a file alone whose other lines are not all anchors, or whose last one does
+ * not begin as an anchor does. Throws AnchorFileError when the file cannot be read or written.
+ */
+export async function mendAnchorFile(file: string): Promise<'whole' | 'dropped' | 'finished'> {
+  const text = (await readText(file)) ?? '';
+  const lines = text.split('\n');
+  const torn = lines.pop() ?? '';
+  const begins = torn.slice(0, LINE_START.length) === LINE_START.slice(0, torn.length);
+  if (torn === '' || torn.length > LINE_UNITS_MAX || !begins) return 'whole';
+  const before = anchorsOf(lines);
+  if (before.outcome !== 'read') return 'whole';
+  const finished = typeof readLine(torn, before.anchors.at(-1)) !== 'string';
+  try {
+    const handle = await open(file, finished ? 'a' : 'r+');
+    try {
+      if (finished) await handle.appendFile('\n');
+      else await handle.truncate(text.length - torn.length);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw new AnchorFileError(`${file} cannot be written: ${reasonOf(error)}`);
+  }
+  return finished ? 'finished' : 'dropped';
+}
+
+/**
  * Adds an anchor to the end of the file, which is made if there is none, and returns when it is on the disk. Throws
- * AnchorFileError when that fails, and when the file does not end in a whole anchor at an earlier position.
+ * AnchorFileError when that fails, and when the file does not end in a whole anchor at an earlier position. When it
+ * throws, the file is as before, unless that fails too.
  */
 export async function appendAnchor(file: string, anchor: LedgerAnchor): Promise<void> {
   try {
@@ -47,9 +72,15 @@ export async function appendAnchor(file: string, anchor: LedgerAnchor): Promise<
       const { size } = await handle.stat();
       const problem = size === 0 ? null : await whyNotAfterEnd(handle, size, anchor);
       if (problem !== null) throw new AnchorFileError(`${file}: ${problem}`);
-      await handle.appendFile(`${canonicalJson({ ...anchor })}\n`);
-      await handle.sync();
-      if (size === 0) await syncFolderOf(file);
+      try {
+        await handle.appendFile(`${canonicalJson({ ...anchor })}\n`);
+        await handle.sync();
+        if (size === 0) await syncFolderOf(file);
+      } catch (error) {
+        // Half a line would stop every later job.
+        await handle.truncate(size).catch(() => undefined);
+        throw error;
+      }
     } finally {
       await handle.close();
     }
@@ -66,8 +97,20 @@ export class AnchorFileError extends Error {
 
 /** UTF-16 code units. An anchor has some 600. */
 const LINE_UNITS_MAX = 2_048;
+/** Every anchor begins so, its keys being sorted. */
+const LINE_START = '{"events":';
 /** Some 100,000 anchors: one an hour for eleven years. */
 const FILE_BYTES_MAX = 64 * 1024 * 1024;
+
+function anchorsOf(lines: readonly string[]): AnchorFile {
+  const anchors: LedgerAnchor[] = [];
+  for (const [index, line] of lines.entries()) {
+    const read = readLine(line, anchors.at(-1));
+    if (typeof read === 'string') return { outcome: 'wrong', line: index + 1, problem: read };
+    anchors.push(read);
+  }
+  return { outcome: 'read', anchors };
+}
 
 /** An anchor, or what is wrong with the line. */
 function readLine(line: string, before: LedgerAnchor | undefined): LedgerAnchor | string {

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
-import { AnchorFileError, readAnchorFile } from '../anchor-file.ts';
+import { AnchorFileError, mendAnchorFile, readAnchorFile } from '../anchor-file.ts';
 import { KeyFileError, readPrivateKey, readPublicKey } from '../anchor-keys.ts';
 import { CannotRunError } from './outcome.ts';
 
@@ -22,6 +22,16 @@ export async function anchorsFrom(file: string): Promise<readonly LedgerAnchor[]
   if (read.outcome === 'missing') return null;
   if (read.outcome === 'read') return read.anchors;
   throw new CannotRunError(`${file}: line ${read.line} ${read.problem}`);
+}
+
+/** As `anchorsFrom`, for the job that goes on writing the file; says on stderr what it had to mend. */
+export async function anchorsToGoOnFrom(file: string): Promise<readonly LedgerAnchor[]> {
+  const mended = await mendAnchorFile(file).catch(rethrown);
+  if (mended !== 'whole') {
+    const how = mended === 'finished' ? 'it is whole, and got its end' : 'it was taken away';
+    process.stderr.write(`audit: ${file}: writing its last line was interrupted; ${how}\n`);
+  }
+  return (await anchorsFrom(file)) ?? [];
 }
 
 function orCannotRun<Result>(work: () => Result): Result {

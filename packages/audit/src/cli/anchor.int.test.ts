@@ -85,6 +85,14 @@ it('a key, anchors of a log that goes on, a proof, and its check', async () => {
   );
   await expect(anchor(publicKey)).rejects.toThrow(/key.pub.pem holds a public key/);
 
+  const written = readFileSync(file, 'utf8');
+  writeFileSync(file, written.slice(0, -9));
+  await expect(run(proveCommand(), 'u1', '--anchor', file, '--out', path('x'))).rejects.toThrow(
+    /line 2 is the last one and has no end/,
+  );
+  expect(await anchor(key)).toMatch(/^0 position \d+: was signed and in the stream already; /);
+  expect(readFileSync(file, 'utf8')).toBe(written);
+
   const [proof, prove] = [path('proof.json'), ['--anchor', file, '--out', path('proof.json')]];
   expect(await run(proveCommand(), 'u9', ...prove)).toMatch(/^1 u9 has no events up to position/);
   expect(await run(proveCommand(), 'u3', '--at', position, ...prove)).toMatch(

@@ -8,7 +8,7 @@ import { systemClock } from '@points/runtime/clock';
 import { Command, InvalidArgumentError } from 'commander';
 import { AnchorFileError } from '../anchor-file.ts';
 import { type AnchorJobOptions, type AnchorRound, createAnchorJob } from '../anchor-job.ts';
-import { anchorsFrom, privateKeyFrom } from './anchor-inputs.ts';
+import { anchorsToGoOnFrom, privateKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { showProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
@@ -46,7 +46,7 @@ Examples:
 async function run(options: Options): Promise<void> {
   const { file, stream, every } = options;
   const privateKey = privateKeyFrom(options.key);
-  const anchors = (await anchorsFrom(file)) ?? [];
+  const anchors = await anchorsToGoOnFrom(file);
   await withEventLog(async (log) => {
     const job = { log, privateKey, file, anchors, stream, clock: systemClock };
     if (every !== undefined) return stay(job, every, options);
