@@ -84,7 +84,8 @@ async function* blocksOf(
 const LINE_FEED = 0x0a;
 const CLOSING_BRACE = 0x7d;
 
-function lineEnds(bytes: Buffer, from: number): number[] {
+/** Where the line feeds are. */
+export function lineEnds(bytes: Buffer, from = 0): number[] {
   const ends: number[] = [];
   for (let at = bytes.indexOf(LINE_FEED, from); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1))
     ends.push(at);

@@ -1,6 +1,5 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { Command } from 'commander';
-import type { AuditEvent } from '../audit-event.ts';
 import { MOVEMENT_KINDS } from '../movement.ts';
 import { accountEventsUpTo, eventsUpTo } from '../pinned-log.ts';
 import { type ReplayReport, replay } from '../replay.ts';
@@ -8,7 +7,7 @@ import { textTable } from '../text-table.ts';
 import { reportTime } from './arguments.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
 import { pinAt, toPositionOption } from './pin.ts';
-import { showProgress } from './progress.ts';
+import { showProgress, withProgress } from './progress.ts';
 import { withEventLog } from './sources.ts';
 
 interface Options {
@@ -67,9 +66,7 @@ function replayLog(options: {
     const progress = showProgress('replay', 'events');
     try {
       return await replay({
-        events: counting(eventsUpTo(log, { pin }), (event, count) =>
-          progress.update(Number(event.position) / Number(pin ?? 1n), count),
-        ),
+        events: withProgress(eventsUpTo(log, { pin }), pin, progress),
         account: (accountId) => accountEventsUpTo(log, accountId, { pin }),
         position: pin,
         asOf: asOf ?? null,
@@ -79,20 +76,6 @@ function replayLog(options: {
       progress.stop();
     }
   });
-}
-
-const TOLD_EVERY_EVENTS = 1_000;
-
-async function* counting(
-  events: AsyncIterable<AuditEvent>,
-  tell: (event: AuditEvent, count: number) => void,
-): AsyncGenerator<AuditEvent, void> {
-  let count = 0;
-  for await (const event of events) {
-    count += 1;
-    if (count % TOLD_EVERY_EVENTS === 0) tell(event, count);
-    yield event;
-  }
 }
 
 const CHUNK_CHARACTERS = 65_536;

@@ -1,5 +1,5 @@
 import type { EventLog } from '@points/event-store/event-log';
-import type { LineBlock } from '../export-file.ts';
+import { type LineBlock, lineEnds } from '../export-file.ts';
 import { lineOf } from '../export-line.ts';
 import { eventsUpTo } from '../pinned-log.ts';
 
@@ -30,13 +30,4 @@ export async function* logLines(
     if (units >= BLOCK_UNITS) yield block();
   }
   if (lines.length > 0) yield block();
-}
-
-const LINE_FEED = 0x0a;
-
-function lineEnds(bytes: Buffer): number[] {
-  const ends: number[] = [];
-  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1))
-    ends.push(at);
-  return ends;
 }
