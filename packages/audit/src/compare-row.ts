@@ -18,7 +18,7 @@ interface TableShape<Column extends string = string> {
 /** All but those that say how far the projector, and the comparison itself, have come. */
 export type ComparedTable = Exclude<
   keyof ReadTables,
-  'projection_checkpoints' | 'reconcile_progress' | 'reconcile_drift'
+  'projection_checkpoints' | 'reconcile_progress' | 'reconcile_drift' | 'reconcile_skipped'
 >;
 
 /** What is compared, in this order. */

@@ -152,7 +152,18 @@ const projections = z.object({
     drifted_accounts: integer.describe('Whose rows are not what the log says, as last compared'),
     accounts_checked: integer.describe('Since the tables were made'),
     last_round_at: time.nullable(),
-    last_full_round_at: time.nullable().describe('When all accounts had last been looked at'),
+    last_full_round_at: time.nullable().describe('When all accounts had last had their turn'),
+    skipped_accounts: integer.describe('That were not compared when their turn came last'),
+    skipped: z
+      .array(
+        z.object({
+          account_id: z.string(),
+          reason: z.enum(['too_many_events', 'failed']),
+          message: z.string(),
+          skipped_at: time,
+        }),
+      )
+      .describe('The last 100'),
     drift: z
       .array(
         z.object({

@@ -19,6 +19,7 @@ const TABLES = [
   'projection_checkpoints',
   'reconcile_drift',
   'reconcile_progress',
+  'reconcile_skipped',
   'schema_migrations',
   'user_points',
 ];
@@ -77,7 +78,7 @@ describe('migrate', () => {
     });
     expect(
       await database.query('select count(*)::int as done from read.schema_migrations'),
-    ).toEqual([{ done: 5 }]);
+    ).toEqual([{ done: 6 }]);
   });
 
   it('is done once by sessions that have looked for the schema while there was none', async () => {

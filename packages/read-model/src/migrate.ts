@@ -6,6 +6,7 @@ import { everyAccountEvent } from './migrations/0002-every-account-event.ts';
 import { viewsOfOlderSystems } from './migrations/0003-views-of-older-systems.ts';
 import { priceLists } from './migrations/0004-price-lists.ts';
 import { reconcile } from './migrations/0005-reconcile.ts';
+import { reconcileSkipped } from './migrations/0006-reconcile-skipped.ts';
 import { relayMarks } from './migrations/app-0001-relay-marks.ts';
 
 /** SQL that runs with its schema first in the search_path, so that it names no schema. */
@@ -18,6 +19,7 @@ const READ_MIGRATIONS: Migrations = {
   '0003-views-of-older-systems': viewsOfOlderSystems,
   '0004-price-lists': priceLists,
   '0005-reconcile': reconcile,
+  '0006-reconcile-skipped': reconcileSkipped,
 };
 
 /** State that a rebuild never touches. */

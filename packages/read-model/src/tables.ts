@@ -22,6 +22,7 @@ export interface ReadTables {
   projection_checkpoints: ProjectionCheckpointsTable;
   reconcile_progress: ReconcileProgressTable;
   reconcile_drift: ReconcileDriftTable;
+  reconcile_skipped: ReconcileSkippedTable;
 }
 
 type Time = ColumnType<Date, Date | string, Date | string>;
@@ -302,4 +303,13 @@ export interface ReconcileDriftTable {
   /** When the account was first found to differ. */
   found_at: Time;
   checked_at: Time;
+}
+
+/** Accounts that the scheduled comparison left out when their turn came last. */
+export interface ReconcileSkippedTable {
+  account_id: string;
+  reason: 'too_many_events' | 'failed';
+  /** Says why, for people. */
+  message: string;
+  skipped_at: Time;
 }

@@ -17,6 +17,7 @@ import { createShutdown } from '@points/runtime/shutdown';
 import { z } from 'zod';
 import type { Follower } from './follower.ts';
 import { startReconcile } from './reconcile.ts';
+import type { RoundDone } from './reconcile.ts';
 import { reconcilePart } from './reconcile-tables.ts';
 import type { ReconcileState } from './reconcile-tables.ts';
 import { startRelay } from './relay/start.ts';
@@ -119,7 +120,7 @@ function measureRelay(metrics: Metrics): (status: FollowerStatus) => void {
   };
 }
 
-function measureReconcile(metrics: Metrics): (state: ReconcileState, accounts: number) => void {
+function measureReconcile(metrics: Metrics): (state: ReconcileState, done: RoundDone) => void {
   const drifted = metrics.gauge(
     'reconcile_drift_accounts',
     'Accounts whose read tables are not what the log says',
@@ -128,13 +129,23 @@ function measureReconcile(metrics: Metrics): (state: ReconcileState, accounts: n
     'reconcile_accounts_checked_total',
     'Accounts that this process compared with the log',
   );
+  const skipped = metrics.gauge(
+    'reconcile_skipped_accounts',
+    'Accounts that were not compared when their turn came last: too many events, or a failure',
+  );
+  const failed = metrics.counter(
+    'reconcile_failures_total',
+    'Accounts that this process could not compare with the log',
+  );
   const lastRound = metrics.gauge(
     'reconcile_last_round_timestamp_seconds',
     'When a round of comparison with the log last ended',
   );
-  return ({ driftedAccounts, lastRoundAt }, accounts) => {
+  return ({ driftedAccounts, skippedAccounts, lastRoundAt }, { accounts, failures }) => {
     drifted.set(driftedAccounts);
+    skipped.set(skippedAccounts);
     checked.inc(accounts);
+    failed.inc(failures);
     if (lastRoundAt !== null) lastRound.set(lastRoundAt.getTime() / 1000);
   };
 }

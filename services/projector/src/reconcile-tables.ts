@@ -10,6 +10,8 @@ const NAME = 'read';
 export interface ReconcileState {
   /** Accounts that differed when they were last looked at; at most 1,000 are written down. */
   readonly driftedAccounts: number;
+  /** Accounts that were left out when their turn came last. */
+  readonly skippedAccounts: number;
   readonly lastRoundAt: Date | null;
   /** When the rounds last came to the end of the accounts. */
   readonly lastFullRoundAt: Date | null;
@@ -32,8 +34,13 @@ export async function readState(db: Kysely<ReadTables>): Promise<ReconcileState>
     .selectFrom('reconcile_drift')
     .select((sums) => sums.fn.count<number>('account_id').distinct().as('accounts'))
     .executeTakeFirstOrThrow();
+  const skipped = await db
+    .selectFrom('reconcile_skipped')
+    .select((sums) => sums.fn.countAll<number>().as('accounts'))
+    .executeTakeFirstOrThrow();
   return {
     driftedAccounts: drift.accounts,
+    skippedAccounts: skipped.accounts,
     lastRoundAt: progress?.last_round_at ?? null,
     lastFullRoundAt: progress?.last_full_round_at ?? null,
   };
@@ -42,11 +49,19 @@ export async function readState(db: Kysely<ReadTables>): Promise<ReconcileState>
 export interface NextAccounts {
   /** Those known to differ first; each once. */
   readonly accountIds: readonly string[];
+  /** How many of them come first because they are known to differ. */
+  readonly drifted: number;
+  /** Where the round before this one ended. */
+  readonly afterAccountId: string;
   /** Where the round after this one goes on; '' = at the beginning, for this one comes to the end. */
   readonly lastAccountId: string;
 }
 
-/** Which accounts a round looks at. `limits.events` may be passed by the last account that is taken. */
+/**
+ * Which accounts a round looks at. Those known to differ count towards `limits.events` too; whatever they leave, one of
+ * the accounts that follow is taken, so that the round always comes further. Those that differ and were left out the last
+ * time wait for their turn among the others.
+ */
 export async function nextAccounts(
   db: Kysely<ReadTables>,
   limits: { readonly accounts: number; readonly drifted: number; readonly events: number },
@@ -58,25 +73,39 @@ export async function nextAccounts(
     .executeTakeFirst();
   const drifted = await db
     .selectFrom('reconcile_drift')
-    .select('account_id')
-    .groupBy('account_id')
+    .leftJoin('user_points', 'user_id', 'account_id')
+    .select((drift) => [
+      'account_id',
+      drift.fn.coalesce('ledger_version', sql<number>`-1`).as('ledger_version'),
+    ])
+    .where('account_id', 'not in', (not) =>
+      not.selectFrom('reconcile_skipped').select('account_id'),
+    )
+    .groupBy(['account_id', 'ledger_version'])
     .orderBy((drift) => drift.fn.min('checked_at'))
     .orderBy('account_id')
     .limit(limits.drifted)
     .execute();
-  const following = await accountsAfter(db, progress?.last_account_id ?? '', limits.accounts);
-  const accountIds = new Set(drifted.map(({ account_id }) => account_id));
+  const afterAccountId = progress?.last_account_id ?? '';
+  const following = await accountsAfter(db, afterAccountId, limits.accounts);
+  const accountIds = new Set<string>();
   let events = 0;
+  for (const { account_id, ledger_version } of drifted) {
+    if (events > 0 && events + ledger_version + 1 > limits.events) break;
+    events += ledger_version + 1;
+    accountIds.add(account_id);
+  }
+  const known = { afterAccountId, drifted: accountIds.size };
   let lastAccountId = '';
   for (const { account_id, revisions } of following) {
-    if (events > 0 && events + revisions > limits.events)
-      return { accountIds: [...accountIds], lastAccountId };
+    if (lastAccountId !== '' && events > 0 && events + revisions > limits.events)
+      return { accountIds: [...accountIds], ...known, lastAccountId };
     events += revisions;
     accountIds.add(account_id);
     lastAccountId = account_id;
   }
   const isEnd = following.length < limits.accounts;
-  return { accountIds: [...accountIds], lastAccountId: isEnd ? '' : lastAccountId };
+  return { accountIds: [...accountIds], ...known, lastAccountId: isEnd ? '' : lastAccountId };
 }
 
 /** In the order of the database; also accounts whose own row is gone: every event of an account is of a command. */
@@ -110,11 +139,26 @@ export interface AccountLook {
   readonly wrongLog: string | null;
 }
 
-/** Writes down what a round found: in the place of what was known of these accounts. */
+/** An account that was not compared. */
+export interface AccountSkip {
+  readonly accountId: string;
+  readonly reason: 'too_many_events' | 'failed';
+  /** Says why, for people. */
+  readonly message: string;
+}
+
+/** Writes down what a round found: in the place of what was known of these accounts. What is known of those that were left out stays. */
 export async function writeRound(
   transaction: Transaction<ReadTables>,
-  { lastAccountId }: NextAccounts,
-  looks: readonly AccountLook[],
+  {
+    lastAccountId,
+    looks,
+    skips,
+  }: {
+    readonly lastAccountId: string;
+    readonly looks: readonly AccountLook[];
+    readonly skips: readonly AccountSkip[];
+  },
   now: Date,
 ): Promise<void> {
   const accountIds = looks.map((look) => look.accountId);
@@ -129,6 +173,20 @@ export async function writeRound(
     room -= 1;
     await transaction.insertInto('reconcile_drift').values(rows).execute();
   }
+  const turns = [...accountIds, ...skips.map(({ accountId }) => accountId)];
+  await sql`delete from reconcile_skipped where account_id = any(${turns})`.execute(transaction);
+  if (skips.length > 0)
+    await transaction
+      .insertInto('reconcile_skipped')
+      .values(
+        skips.map(({ accountId: account_id, reason, message }) => ({
+          account_id,
+          reason,
+          message,
+          skipped_at: now,
+        })),
+      )
+      .execute();
   const progress = {
     last_account_id: lastAccountId,
     last_round_at: now,

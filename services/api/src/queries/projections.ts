@@ -4,7 +4,7 @@ import type { ReadTables } from '@points/read-model/tables';
 import type { Kysely } from 'kysely';
 import { isProjectorActive } from './position.ts';
 
-/** Differences that are listed; their accounts are all counted. */
+/** Differences, and accounts left out, that are listed; all accounts are counted. */
 const MAX_LISTED = 100;
 
 /** How far the read tables are, and where they differ from the log. */
@@ -24,6 +24,17 @@ export async function selectProjections(db: Kysely<ReadTables>): Promise<Project
     .orderBy('place')
     .limit(MAX_LISTED)
     .execute();
+  const skipped = await db
+    .selectFrom('reconcile_skipped')
+    .selectAll()
+    .orderBy('skipped_at', 'desc')
+    .orderBy('account_id')
+    .limit(MAX_LISTED)
+    .execute();
+  const { skippedAccounts } = await db
+    .selectFrom('reconcile_skipped')
+    .select((sums) => sums.fn.countAll<number>().as('skippedAccounts'))
+    .executeTakeFirstOrThrow();
   return {
     projector_active: active,
     position: checkpoint?.position.toString() ?? null,
@@ -41,6 +52,13 @@ export async function selectProjections(db: Kysely<ReadTables>): Promise<Project
       accounts_checked: progress?.accounts_checked ?? 0,
       last_round_at: progress?.last_round_at.toISOString() ?? null,
       last_full_round_at: progress?.last_full_round_at?.toISOString() ?? null,
+      skipped_accounts: skippedAccounts,
+      skipped: skipped.map((row) => ({
+        account_id: row.account_id,
+        reason: row.reason,
+        message: row.message,
+        skipped_at: row.skipped_at.toISOString(),
+      })),
       drift: drift.map((row) => ({
         account_id: row.account_id,
         revision: row.revision,

@@ -32,7 +32,13 @@ test('tells how far the tables are, and what differs, at most 100 of it', async 
     expect(response.statusCode).toBe(200);
     return response.json<{ data: Record<string, unknown> }>().data;
   };
-  const never = { drifted_accounts: 0, accounts_checked: 0, drift: [] };
+  const never = {
+    drifted_accounts: 0,
+    accounts_checked: 0,
+    drift: [],
+    skipped_accounts: 0,
+    skipped: [],
+  };
   expect(await data()).toEqual({
     projector_active: false,
     position: null,
@@ -46,6 +52,7 @@ test('tells how far the tables are, and what differs, at most 100 of it', async 
     `insert into read.projection_checkpoints values
        ('read', 9007199254740993, 7, 'account-u1', 3, 'id', '${at}');
      insert into read.reconcile_progress values ('read', 'u1', 150, '${at}', null);
+     insert into read.reconcile_skipped values ('u9', 'too_many_events', 'it has more', '${at}');
      insert into read.reconcile_drift
        select 'u' || n, 0, 'user_points', '{"user_id": "u1"}', 'balance', 'different', '5', '6', 3, 7, '${at}', '${at}'
        from generate_series(100, 220) n`,
@@ -56,6 +63,12 @@ test('tells how far the tables are, and what differs, at most 100 of it', async 
     last_event: { stream: 'account-u1', revision: 3, position: '7' },
     updated_at: at,
     reconcile: { drifted_accounts: 121, accounts_checked: 150, last_round_at: at },
+  });
+  expect(told['reconcile']).toMatchObject({
+    skipped_accounts: 1,
+    skipped: [
+      { account_id: 'u9', reason: 'too_many_events', message: 'it has more', skipped_at: at },
+    ],
   });
   const { drift } = told['reconcile'] as { drift: unknown[] };
   expect(drift).toHaveLength(100);
