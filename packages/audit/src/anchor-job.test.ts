@@ -131,6 +131,26 @@ describe('the job that anchors', () => {
     expect(await inStream(log)).toEqual([]);
   });
 
+  it('tells which anchors of the file the stream has not', async () => {
+    const log = await logOf(FACTS.slice(0, EARLY));
+    expect((await round(log)).notInStream).toBeNull();
+    await appendTo(log, FACTS.slice(EARLY));
+    expect((await round(log, { stream: false })).notInStream).toBeNull();
+    const [first, last] = await anchors();
+    const byStream = { anchors: 1, first_position: last?.position, last_position: last?.position };
+    expect((await round(log)).notInStream).toEqual(byStream);
+    // A store whose stream of anchors was emptied.
+    const emptied = await round({
+      ...log,
+      readStream: (stream, options) =>
+        log.readStream(stream === AUDIT_ANCHOR_STREAM ? 'gone' : stream, options),
+    });
+    expect(emptied).toMatchObject({
+      result: { outcome: 'nothing_new' },
+      notInStream: { anchors: 2, first_position: first?.position, last_position: last?.position },
+    });
+  });
+
   it('has nothing to say of an empty ledger', async () => {
     expect((await round(createInMemoryEventLog())).result).toEqual({ outcome: 'empty', pin: null });
   });

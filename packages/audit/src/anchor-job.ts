@@ -43,6 +43,19 @@ export interface AnchorRound {
   readonly result: AnchorOutcome;
   /** Anchors of this key that the stream had and the file had not: a job ended between the two. They hold. */
   readonly recovered: readonly LedgerAnchor[];
+  /**
+   * Anchors that the file has and the stream has not, as the job began; null = none, or the stream is not used. They
+   * were made for the file alone, or the stream's end was cut off: nothing that is left tells which, so it is no finding.
+   * (Of what is left of the stream, `AnchorStream.read` judges the chain.)
+   */
+  readonly notInStream: NotInStream | null;
+}
+
+export interface NotInStream {
+  readonly anchors: number;
+  /** Decimal log positions. */
+  readonly first_position: string;
+  readonly last_position: string;
 }
 
 /**
@@ -61,6 +74,7 @@ export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<An
   const inFile = [...options.anchors];
   let fold: LedgerFold | null = null;
   let inStream: readonly LedgerAnchor[] = [];
+  let notInStream: NotInStream | null = null;
   /** Signed, and not yet known to be where it belongs. */
   let unwritten: { readonly anchor: LedgerAnchor; streamed: boolean } | null = null;
 
@@ -73,6 +87,7 @@ export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<An
     if (stream !== null) {
       const read = await stream.read();
       inStream = read.anchors.filter((anchor) => anchor.key_id === keyId);
+      notInStream = missingIn(inStream, inFile);
       forgeries.push(
         ...read.findings,
         ...inStream.flatMap((anchor) => forgery(anchor, publicKey, 'in the stream')),
@@ -136,14 +151,17 @@ export function createAnchorJob(options: AnchorJobOptions): { next(): Promise<An
       const pin = await pinPosition(log, signal);
       if (unwritten === null) await readOn(fold, pin);
       if (findings.length > 0) {
-        return { result: { outcome: 'does_not_hold', findings, pin }, recovered: [] };
+        return { result: { outcome: 'does_not_hold', findings, pin }, recovered: [], notInStream };
       }
       const recovered = await recover();
       const extent = fold.extent();
-      if (extent === null) return { result: { outcome: 'empty', pin }, recovered };
+      if (extent === null) return { result: { outcome: 'empty', pin }, recovered, notInStream };
       const anchor = await anchorNow(extent);
-      if (anchor !== null) return { result: { outcome: 'anchored', anchor, pin }, recovered };
-      return { result: { outcome: 'nothing_new', position: extent.position, pin }, recovered };
+      const result: AnchorOutcome =
+        anchor !== null
+          ? { outcome: 'anchored', anchor, pin }
+          : { outcome: 'nothing_new', position: extent.position, pin };
+      return { result, recovered, notInStream };
     },
   };
 }
@@ -156,6 +174,21 @@ function inOrderOfPosition(anchors: readonly LedgerAnchor[]): LedgerAnchor[] {
   return anchors.toSorted((one, other) =>
     BigInt(one.position) < BigInt(other.position) ? -1 : Number(one.position !== other.position),
   );
+}
+
+function missingIn(
+  inStream: readonly LedgerAnchor[],
+  inFile: readonly LedgerAnchor[],
+): NotInStream | null {
+  const signatures = new Set(inStream.map(({ signature }) => signature));
+  const missing = inFile.filter(({ signature }) => !signatures.has(signature));
+  const [first, last] = [missing[0], missing.at(-1)];
+  if (first === undefined || last === undefined) return null;
+  return {
+    anchors: missing.length,
+    first_position: first.position,
+    last_position: last.position,
+  };
 }
 
 function isBehind(anchor: LedgerAnchor, last: LedgerAnchor | undefined): boolean {

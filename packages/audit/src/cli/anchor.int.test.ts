@@ -125,6 +125,17 @@ it('a key, anchors of a log that goes on, a proof, and its check', async () => {
     /cannot be read: ENOENT/,
   );
   await expect(check(key)).rejects.toThrow(/holds a private key, which is the signer's alone/);
+
+  await open('u4');
+  expect(await run(anchorCommand(), '--file', file, '--key', key, '--no-stream')).toMatch(/^0 /);
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  expect(await run(anchorCommand(), '--file', file, '--key', key, '--json')).toMatch(
+    /^0 .*"not_in_stream":\{"anchors":1,/,
+  );
+  expect(stderr.mock.calls.join('')).toMatch(
+    /warning: the stream auditAnchor-ledger lacks 1 of the anchors of .*anchors.ndjson, from/,
+  );
+  stderr.mockRestore();
 });
 
 /** The job as a process, which SIGTERM ends well after so many anchors; `between` after each but the last. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AUDIT_ANCHOR_STREAM } from '@points/contracts/streams';
 import {
   NotAppendedError,
   OutcomeUnknownError,
@@ -60,6 +61,7 @@ async function run(options: Options): Promise<void> {
       }).next();
       progress.stop();
       report(round, options);
+      warnOfStream(round, options);
       if (round.result.outcome === 'empty') {
         throw new CannotRunError('the ledger is empty: there is nothing to anchor yet');
       }
@@ -93,6 +95,7 @@ async function stay(options: Job, pauseMs: number, output: Options): Promise<voi
     stop.signal.addEventListener('abort', () => resolve(null));
   });
   const job = createAnchorJob({ ...options, signal: stop.signal });
+  let warned = false;
   try {
     for (let failures = 0; !stop.signal.aborted;) {
       try {
@@ -100,6 +103,8 @@ async function stay(options: Job, pauseMs: number, output: Options): Promise<voi
         if (round === null) return;
         failures = 0;
         report(round, output);
+        if (!warned) warnOfStream(round, output);
+        warned = true;
         if (round.result.outcome === 'does_not_hold') return;
         await sleep(pauseMs, undefined, { signal: stop.signal }).catch(() => undefined);
       } catch (error) {
@@ -127,13 +132,31 @@ function isOfStore(error: unknown): error is Error {
   );
 }
 
-function report({ result, recovered }: AnchorRound, { json, file, every }: Options): void {
+function warnOfStream({ notInStream }: AnchorRound, { file }: Options): void {
+  if (notInStream === null) return;
+  const { anchors, first_position, last_position } = notInStream;
+  process.stderr.write(
+    `audit: warning: the stream ${AUDIT_ANCHOR_STREAM} lacks ${anchors} of the anchors of ${file}, from position ${first_position} to ${last_position}: unless they were made with --no-stream, its end was cut off\n`,
+  );
+}
+
+function report(
+  { result, recovered, notInStream }: AnchorRound,
+  { json, file, every }: Options,
+): void {
   if (result.outcome === 'does_not_hold') process.exitCode = EXIT.doesNotHold;
   const pinned_to = result.pin === null ? null : String(result.pin);
   if (json === true) {
     const { pin: _, ...rest } = result;
     const position = 'position' in rest ? { position: String(rest.position) } : {};
-    const line = { report: 'anchor', pinned_to, ...rest, ...position, recovered };
+    const line = {
+      report: 'anchor',
+      pinned_to,
+      ...rest,
+      ...position,
+      recovered,
+      not_in_stream: notInStream,
+    };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }
