@@ -16,10 +16,9 @@ export type EventFormat = 'ndjson' | 'csv';
 export interface EventQuery {
   readonly userId: string | undefined;
   readonly type: string | undefined;
-  /** Time of the event, included. */
-  readonly from: Date | undefined;
-  /** Time of the event, excluded. */
-  readonly to: Date | undefined;
+  /** Times of events, ISO-8601 UTC, both included; null = no bound. */
+  readonly from: string | null;
+  readonly to: string | null;
   /** Excluded. */
   readonly fromPosition: bigint | undefined;
   /** Included; null = the log is empty. */
@@ -71,16 +70,10 @@ async function* matching(
 }
 
 /** An event without a time is not outside of any: what is odd must not be hidden. */
-function isOutside(
-  { metadata }: AuditEvent,
-  from: Date | undefined,
-  to: Date | undefined,
-): boolean {
-  if (from === undefined && to === undefined) return false;
+function isOutside({ metadata }: AuditEvent, from: string | null, to: string | null): boolean {
+  if (from === null && to === null) return false;
   const timeMs = Date.parse(metadata['occurred_at'] ?? '');
-  return (
-    (from !== undefined && timeMs < from.getTime()) || (to !== undefined && timeMs >= to.getTime())
-  );
+  return (from !== null && timeMs < Date.parse(from)) || (to !== null && timeMs > Date.parse(to));
 }
 
 async function* textOf(

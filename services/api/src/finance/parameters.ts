@@ -1,3 +1,4 @@
+import { parseReportTime } from '@points/audit/report-time';
 import {
   ACCOUNT_EVENT_DATA,
   CONFIG_EVENT_DATA,
@@ -6,7 +7,6 @@ import {
 import { PRICE_LIST_EVENT_DATA } from '@points/contracts/stored-price-lists';
 import { isId } from '@points/contracts/text';
 import { z } from 'zod';
-import { parseTimeSpan } from '../local-time.ts';
 import { MAX_POSITION, oneOf, parameter } from '../parameters.ts';
 
 /** Query parameters of the finance routes; like those of `parameters.ts`. */
@@ -94,23 +94,53 @@ export const accountParams = z.object({
     .describe('Account id'),
 });
 
+/** Times as the reports of the command line read them: see `parseReportTime`. Instants, all of them included. */
+const timeReason = {
+  zh: '应为日期或带时区的时间，例如 2026-01-31 或 2026-01-31T08:00:00+08:00',
+  en: 'must be a day or a time with its zone, such as 2026-01-31 or 2026-01-31T08:00:00+08:00',
+};
+const timeExamples = ['2026-01-31', '2026-01-31T08:00:00+08:00', '2026-01-31T15:59:59.999Z'];
+
 export const asOf = parameter({
-  read: (text) => {
-    const end = parseTimeSpan(text)?.end;
-    return end === undefined ? undefined : new Date(end.getTime() - 1).toISOString();
-  },
+  read: reportTime('end'),
   absent: null,
-  reason: {
-    zh: '应为时间，例如 2025-10-22T23:59:59',
-    en: 'must be a time such as 2025-10-22T23:59:59',
-  },
+  reason: timeReason,
   documentation: {
     type: 'string',
-    examples: ['2025-10-22', '2025-10-22T23:59:59', '2025-10-22T15:59:59.999Z'],
+    examples: timeExamples,
     description:
-      'Up to the end of this second, minute or day; Asia/Shanghai unless it has an offset. Default: the last event',
+      'Included: this instant, with its zone, or the end of this day in Asia/Shanghai. Default: the last event',
   },
 });
+
+export const fromTime = parameter({
+  read: reportTime('start'),
+  absent: null,
+  reason: timeReason,
+  documentation: {
+    type: 'string',
+    examples: timeExamples,
+    description:
+      'Included: from this instant, with its zone, or from the start of this day in Asia/Shanghai',
+  },
+});
+
+export const toTime = parameter({
+  read: reportTime('end'),
+  absent: null,
+  reason: timeReason,
+  documentation: {
+    type: 'string',
+    examples: timeExamples,
+    description:
+      'Included: up to this instant, with its zone, or to the end of this day in Asia/Shanghai',
+  },
+});
+
+function reportTime(edge: 'start' | 'end'): (text: string) => string | undefined {
+  // In a query string an unescaped `+` arrives as a blank.
+  return (text) => parseReportTime(text.replace(/ (?=\d\d:\d\d$)/, '+'), edge) ?? undefined;
+}
 
 export const trialBalanceBy = parameter({
   read: (text) => GROUPINGS.find((by) => by === text.toLowerCase()),

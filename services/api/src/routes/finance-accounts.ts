@@ -12,12 +12,19 @@ import type { FinanceBounds } from '../finance/bounds.ts';
 import { clientGone } from '../finance/client-gone.ts';
 import { type NeedLog, toLogAnswer } from '../finance/event-log.ts';
 import { pacedText } from '../finance/paced-text.ts';
-import { accountParams, asOf, statementFormat, toPosition } from '../finance/parameters.ts';
+import {
+  accountParams,
+  asOf,
+  fromTime,
+  statementFormat,
+  toPosition,
+  toTime,
+} from '../finance/parameters.ts';
 import { checkedPin, endOfLog } from '../finance/pin.ts';
 import { inTurns, withDeadline } from '../finance/report-run.ts';
 import { createSlots } from '../finance/slots.ts';
 import { type Language, preferredLanguage } from '../language.ts';
-import { endTime, POSITION_HEADER, startTime } from '../parameters.ts';
+import { POSITION_HEADER } from '../parameters.ts';
 import { success } from '../success.ts';
 import { errorResponses } from './error-responses.ts';
 import { reportResponse } from './report-response.ts';
@@ -40,8 +47,8 @@ export interface FinanceAccountDeps {
 }
 
 const statementQuery = z.object({
-  from: startTime,
-  to: endTime,
+  from: fromTime,
+  to: toTime,
   to_position: toPosition,
   format: statementFormat,
 });
@@ -64,7 +71,7 @@ export function financeAccountRoutes({
     format: StatementFormat,
   ): Promise<FastifyReply> {
     const { from, to, to_position } = query;
-    if (from !== undefined && to !== undefined && from >= to)
+    if (from !== null && to !== null && from > to)
       throw invalidArgument('from', { zh: '不能晚于 to', en: 'must not be after to' });
     const log = needLog();
     const giveBack = slots.take();
@@ -73,8 +80,8 @@ export function financeAccountRoutes({
       const pin = checkedPin({ to_position }, await endOfLog(log));
       gone.throwIfAborted();
       const asked = {
-        from: from?.toISOString() ?? null,
-        to: to === undefined ? null : new Date(to.getTime() - 1).toISOString(),
+        from,
+        to,
         position: pin,
       };
       const language = preferredLanguage(request.headers['accept-language']);

@@ -103,6 +103,23 @@ describe('filters', () => {
     expect([await count(query('to', 0)), await count(query('to', -1))]).toEqual([1, 0]);
   });
 
+  test('of one instant give the events of that instant, its zone in any spelling', async () => {
+    const at = parsed(`${lines[2]}\n`)[0]?.metadata.occurred_at ?? '';
+    const there = new Date(Date.parse(at) + 8 * 3_600_000).toISOString().replace('Z', '');
+    for (const time of [at, `${there}+08:00`, `${there}%2B08:00`])
+      expect(await count(`user_id=ann&type=PointsHeld&from=${time}&to=${time}`), time).toBe(1);
+  });
+
+  test.each(['2026-01-01T08:00', '2026-01-01T08:00:00', '2026-01-01 08:00Z', '2026-02-30'])(
+    'a time without its zone, or that is none, is refused: %s',
+    async (time) => {
+      for (const field of ['from', 'to']) {
+        const answer = await world.get(`events?${field}=${encodeURIComponent(time)}`);
+        expect(answer.json()).toMatchObject({ code: 1001018, data: { field } });
+      }
+    },
+  );
+
   test('a wrong value is a 400 that names it, in Chinese or English', async () => {
     const queries = {
       user_id: 'a%20b',

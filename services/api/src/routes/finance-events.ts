@@ -9,12 +9,14 @@ import {
   eventFormat,
   eventType,
   fromPosition,
+  fromTime,
   toPosition,
+  toTime,
   userIdFilter,
 } from '../finance/parameters.ts';
 import { checkedPin, endOfLog } from '../finance/pin.ts';
 import { createSlots } from '../finance/slots.ts';
-import { endTime, POSITION_HEADER, startTime } from '../parameters.ts';
+import { POSITION_HEADER } from '../parameters.ts';
 import { errorResponses } from './error-responses.ts';
 
 /** Each may read the whole log. */
@@ -50,12 +52,12 @@ export function financeEventsRoutes({
           description:
             'The header `X-Ledger-Position` says up to which position the answer goes; appends meanwhile are not ' +
             'part of it. An answer without its regular end is cut: go on with `from_position` = the `position` of the ' +
-            'last whole line. `from` and `to` are times of events.',
+            'last whole line. `from` and `to` are times of events, both included.',
           querystring: z.object({
             user_id: userIdFilter,
             type: eventType,
-            from: startTime,
-            to: endTime,
+            from: fromTime,
+            to: toTime,
             from_position: fromPosition,
             to_position: toPosition,
             format: eventFormat,
@@ -74,7 +76,7 @@ export function financeEventsRoutes({
       },
       async ({ query }, reply) => {
         const { user_id: userId, type, from, to, from_position, format } = query;
-        if (from !== undefined && to !== undefined && from >= to) {
+        if (from !== null && to !== null && from > to) {
           throw invalidArgument('from', { zh: '不能晚于 to', en: 'must not be after to' });
         }
         const log = needLog();
