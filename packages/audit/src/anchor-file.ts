@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { type LedgerAnchor, anchorAlone } from '@points/contracts/stored-anchors';
 import { firstProblem } from '@points/contracts/first-problem';
 import { canonicalJson } from '@points/event-store/canonical-json';
+import { reasonOf } from './reason-of.ts';
 
 /**
  * Anchors outside the log, where whoever can rewrite the log cannot: NDJSON, a line of canonical JSON (RFC 8785) for
@@ -180,8 +181,4 @@ async function syncFolderOf(file: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,7 +7,7 @@ import { keyIdOf } from './anchor-keys.ts';
 import { createAnchorStream } from './anchor-stream.ts';
 import { createAnchorWatch } from './anchor-watch.ts';
 import { type LedgerExtent, anchorOf, checkAnchorSignature, signAnchor } from './anchor.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, findingOutside } from './finding.ts';
 import { type LedgerFold, createLedgerFold } from './ledger-fold.ts';
 import { eventsUpTo, pinPosition } from './pinned-log.ts';
 
@@ -200,17 +200,14 @@ function forgery(anchor: LedgerAnchor, publicKey: KeyObject, where: string): Fin
   if (problem === null) return [];
   const { position } = anchor;
   const message = `the anchor ${where} at position ${position} ${problem.message}`;
-  return [{ kind: problem.kind, stream: null, revision: null, position, line: null, message }];
+  return [findingOutside(problem.kind, message, { position })];
 }
 
 function cutOff(pin: bigint | null, position: bigint): Finding {
   const end = pin === null ? 'is empty' : `ends at position ${pin}`;
-  return {
-    kind: 'missing_events',
-    stream: null,
-    revision: null,
-    position: String(position),
-    line: null,
-    message: `the log ${end}, and was read up to ${position} before: its end was cut off, or an older copy restored`,
-  };
+  return findingOutside(
+    'missing_events',
+    `the log ${end}, and was read up to ${position} before: its end was cut off, or an older copy restored`,
+    { position: String(position) },
+  );
 }

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { reasonOf } from './reason-of.ts';
 
 /** A key cannot be used; `message` names its file and says what would be right. */
 export class KeyFileError extends Error {
@@ -90,8 +91,4 @@ function ed25519(file: string, read: () => KeyObject): KeyObject {
 
 function wrongLabel(file: string, label: string, wanted: string): KeyFileError {
   return new KeyFileError(`${file} holds a ${label}; a PEM file with a ${wanted} is needed`);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

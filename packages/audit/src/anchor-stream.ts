@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type LedgerAnchor, decodeStoredAnchor } from '@points/contracts/stored-anchors';
 import { UnreadableEventError, encodeMetadata } from '@points/contracts/stored-events';
 import { AUDIT_ANCHOR_STREAM } from '@points/contracts/streams';
@@ -13,26 +12,28 @@ import {
 import { GENESIS_HASH, chainEvents } from '@points/event-store/hash-chain';
 import { v7 } from 'uuid';
 import { type Finding, findingAt } from './finding.ts';
+import { insistent } from './retry.ts';
 import { problemOfEvent } from './seal.ts';
-import { createStreamChains } from './stream-chains.ts';
+import { createStreamChains, linkOf } from './stream-chains.ts';
 
 /** The anchors in the log, a stream beside the ledger's. */
 export function createAnchorStream(
   log: Pick<EventLog, 'readStream' | 'readLast' | 'append'>,
   options: AnchorStreamOptions,
 ): AnchorStream {
+  const { signal, retryPausesMs: pausesMs } = options;
+  // Unchanged, while the store is away or leaves open whether it was done.
+  const patiently = <Answer>(work: () => Promise<Answer>): Promise<Answer> =>
+    insistent(work, { signal, pausesMs, mayPass });
   let batch: Batch | null = null;
 
   return {
-    read: () => patiently(() => readAnchors(log, options.signal), options),
+    read: () => patiently(() => readAnchors(log, signal)),
     async append(anchor) {
       for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-        if (batch?.anchor !== anchor) batch = await patiently(() => batchOf(log, anchor), options);
+        if (batch?.anchor !== anchor) batch = await patiently(() => batchOf(log, anchor));
         const { events, expected } = batch;
-        const result = await patiently(
-          () => log.append(AUDIT_ANCHOR_STREAM, events, expected),
-          options,
-        );
+        const result = await patiently(() => log.append(AUDIT_ANCHOR_STREAM, events, expected));
         // Either way the outcome is known: there is nothing to repeat.
         batch = null;
         if (result.outcome === 'appended') return;
@@ -68,7 +69,6 @@ interface Batch {
 
 /** Another job may append at the same moment: look again, so often. */
 const ATTEMPTS_MAX = 5;
-const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000];
 /** Nobody has sent a request. */
 const NO_REQUEST = '0'.repeat(64);
 
@@ -79,8 +79,7 @@ async function readAnchors(log: Pick<EventLog, 'readStream'>, signal: AbortSigna
   for await (const event of log.readStream(AUDIT_ANCHOR_STREAM, { fromRevision: 0, signal })) {
     const problem = problemOfEvent(event);
     if (problem !== null) findings.push(findingAt(event, problem.kind, problem.message));
-    const { hash = '', prev_hash = '' } = event.metadata as { hash?: string; prev_hash?: string };
-    const broken = chains.add({ ...event, hash, prev_hash });
+    const broken = chains.add(linkOf(event));
     if (broken !== null) findings.push(broken);
     try {
       anchors.push(decodeStoredAnchor(event));
@@ -121,22 +120,6 @@ async function batchOf(log: Pick<EventLog, 'readLast'>, anchor: LedgerAnchor): P
     ]),
     expected: last === null ? 'no_stream' : last.revision,
   };
-}
-
-/** Does it again, unchanged, while the store is away or leaves open whether it was done. */
-async function patiently<Answer>(
-  work: () => Promise<Answer>,
-  { signal, retryPausesMs = RETRY_PAUSES_MS }: AnchorStreamOptions,
-): Promise<Answer> {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const pauseMs = retryPausesMs[failures];
-      if (!mayPass(error) || pauseMs === undefined) throw error;
-      await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-    }
-  }
 }
 
 function mayPass(error: unknown): boolean {

@@ -1,6 +1,6 @@
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import type { LedgerExtent } from './anchor.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, findingOutside } from './finding.ts';
 import { rootOf } from './heads.ts';
 import { counted } from './text-table.ts';
 
@@ -81,5 +81,5 @@ function lessOrMore(change: number): string {
 }
 
 function differs({ position }: LedgerAnchor, message: string): Finding {
-  return { kind: 'anchor_differs', stream: null, revision: null, position, line: null, message };
+  return findingOutside('anchor_differs', message, { position });
 }

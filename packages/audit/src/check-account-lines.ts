@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { DamagedFileError, type LineBlock } from './export-file.ts';
 import type { StreamHead } from './heads.ts';
 import { readSealedLine } from './seal.ts';
-import { createStreamChains } from './stream-chains.ts';
+import { createStreamChains, linkOf } from './stream-chains.ts';
 
 /**
  * Judges an export of one account, line by line: whole events of that stream alone, chained from revision 0, that end in
@@ -40,16 +40,16 @@ function judgeUpTo(head: StreamHead) {
       if (event === null || problem !== null) {
         return `line ${line} ${problem?.message ?? 'is no event'}`;
       }
-      const { stream, revision, position, metadata } = event;
+      const { stream, revision } = event;
       if (stream !== head.stream) return `line ${line} is of ${stream}, not of ${head.stream}`;
-      const { hash = '', prev_hash = '' } = metadata as { hash?: string; prev_hash?: string };
-      const broken = chains.add({ stream, revision, position, line, hash, prev_hash });
+      const link = linkOf(event, line);
+      const broken = chains.add(link);
       if (broken !== null) return `line ${line}: ${broken.message}`;
       if (revision > head.revision) {
         return `line ${line} is revision ${revision}, behind what the proof covers (up to ${head.revision}): take an export up to the time of the anchor`;
       }
-      if (revision === head.revision && hash !== head.hash) {
-        return `line ${line} is revision ${revision} with hash ${hash}, the proof has ${head.hash}: an event up to there is another one`;
+      if (revision === head.revision && link.hash !== head.hash) {
+        return `line ${line} is revision ${revision} with hash ${link.hash}, the proof has ${head.hash}: an event up to there is another one`;
       }
       last = revision;
       return null;

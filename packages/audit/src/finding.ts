@@ -42,6 +42,15 @@ export function findingAt(place: EventPlace, kind: FindingKind, what: string): F
   return { kind, stream, revision, position: String(position), line, message };
 }
 
+/** A finding about no event of a stream: a line that is none, the whole ledger, an anchor. */
+export function findingOutside(
+  kind: FindingKind,
+  message: string,
+  { position = null, line = null }: { position?: string | null; line?: number | null } = {},
+): Finding {
+  return { kind, stream: null, revision: null, position, line, message };
+}
+
 export interface EventPlace {
   readonly stream: string;
   readonly revision: number;

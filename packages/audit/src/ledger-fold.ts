@@ -4,7 +4,7 @@ import type { AuditEvent } from './audit-event.ts';
 import { type Finding, findingAt } from './finding.ts';
 import { createOrderDigest } from './order-digest.ts';
 import { problemOfEvent } from './seal.ts';
-import { createStreamChains } from './stream-chains.ts';
+import { createStreamChains, linkOf } from './stream-chains.ts';
 
 /**
  * Folds the ledger's events, in the order of the log, into what an anchor says of them. Judges of each its seal, its
@@ -36,9 +36,8 @@ export function createLedgerFold(watch: AnchorWatch): LedgerFold {
       }
       const problem = problemOfEvent(event);
       if (problem !== null) findings.push(findingAt(event, problem.kind, problem.message));
-      const { stream, revision, type, metadata } = event;
-      const { hash = '', prev_hash = '' } = metadata as { hash?: string; prev_hash?: string };
-      const broken = chains.add({ stream, revision, position: event.position, hash, prev_hash });
+      const { stream, revision, type } = event;
+      const broken = chains.add(linkOf(event));
       if (broken !== null) findings.push(broken);
       order.add(String(event.position), revision, stream, type);
       position = event.position;

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LEDGER_STREAM_PREFIXES, accountStream } from '@points/contracts/streams';
-import { StoreUnavailableError } from '@points/event-store/event-log';
 import type { AllPage, EventLog } from '@points/event-store/event-log';
 import type { AuditEvent } from './audit-event.ts';
+import { insistent, pauseBeforeRetry } from './retry.ts';
 
 /**
  * Every event after `afterPosition` (exclusive) up to `pin` (inclusive) of the streams with one of the prefixes, in the
@@ -25,8 +24,7 @@ export async function* eventsUpTo(
   const pageAfter = (position: bigint | null): Promise<AllPage> => {
     const page = insistent(
       () => log.readAll({ afterPosition: position, streamPrefixes, maxCount, signal }),
-      signal,
-      options.retryPausesMs,
+      { signal, pausesMs: options.retryPausesMs },
     );
     // It may fail while nobody waits for it yet, or any more.
     page.catch(() => undefined);
@@ -67,7 +65,7 @@ export function pinPosition(
   log: Pick<EventLog, 'readLastPosition'>,
   signal?: AbortSignal,
 ): Promise<bigint | null> {
-  return insistent(() => log.readLastPosition(), signal);
+  return insistent(() => log.readLastPosition(), { signal });
 }
 
 /**
@@ -93,7 +91,7 @@ export async function* accountEventsUpTo(
       }
       return;
     } catch (error) {
-      await pauseBeforeRetry(error, failures, signal);
+      await pauseBeforeRetry(error, failures, { signal });
       failures += 1;
     }
   }
@@ -119,30 +117,3 @@ export class LogEndsEarlyError extends Error {
 
 /** Two pages are in memory at a time: some 15 MB of events as they usually are. */
 const PAGE_EVENTS = 4_096;
-const RETRY_PAUSES_MS = [250, 500, 1_000, 2_000, 4_000];
-
-async function insistent<Answer>(
-  ask: () => Promise<Answer>,
-  signal?: AbortSignal,
-  pausesMs?: readonly number[],
-): Promise<Answer> {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      return await ask();
-    } catch (error) {
-      await pauseBeforeRetry(error, failures, signal, pausesMs);
-    }
-  }
-}
-
-/** Throws the error when it is not the store's, or has come too often. */
-async function pauseBeforeRetry(
-  error: unknown,
-  failures: number,
-  signal?: AbortSignal,
-  pausesMs: readonly number[] = RETRY_PAUSES_MS,
-): Promise<void> {
-  const pauseMs = pausesMs[failures];
-  if (!(error instanceof StoreUnavailableError) || pauseMs === undefined) throw error;
-  await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
-}

@@ -10,6 +10,16 @@ export interface ChainLink extends EventPlace {
   readonly hash: string;
 }
 
+/** What the chain needs of an event; whatever the metadata lack is empty, and so wrong. */
+export function linkOf(
+  event: Omit<EventPlace, 'line'> & { readonly metadata: Readonly<Record<string, string>> },
+  line?: number,
+): ChainLink {
+  const { stream, revision, position, metadata } = event;
+  const place = { stream, revision, position, ...(line === undefined ? {} : { line }) };
+  return { ...place, hash: metadata['hash'] ?? '', prev_hash: metadata['prev_hash'] ?? '' };
+}
+
 export interface StreamChains {
   /**
    * Takes the next event in log order. Null when it is the one that had to come in its stream.

@@ -5,6 +5,7 @@ import { readLines } from '../export-file.ts';
 import { type HeadProof, checkProof, readProof } from '../prove.ts';
 import { publicKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
+import { reasonOf } from '../reason-of.ts';
 
 interface Options {
   readonly key: string;
@@ -73,8 +74,4 @@ function proofFrom(file: string): HeadProof {
   const proof = readProof(text);
   if ('problem' in proof) throw new CannotRunError(`${file} ${proof.problem}`);
   return proof;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,6 +2,7 @@ import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { Command } from 'commander';
 import { MOVEMENT_KINDS } from '../movement.ts';
 import { accountEventsUpTo, eventsUpTo } from '../pinned-log.ts';
+import { reasonOf } from '../reason-of.ts';
 import { type ReplayReport, replay } from '../replay.ts';
 import { textTable } from '../text-table.ts';
 import { reportTime } from './arguments.ts';
@@ -88,7 +89,7 @@ function openStates(path: string) {
       return work();
     } catch (error) {
       throw new CannotRunError(
-        `${path} cannot be written (${error instanceof Error ? error.message : String(error)}). Give --out a file in a folder that is there and may be written.`,
+        `${path} cannot be written (${reasonOf(error)}). Give --out a file in a folder that is there and may be written.`,
       );
     }
   };

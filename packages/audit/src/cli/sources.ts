@@ -4,6 +4,7 @@ import type { EventLog } from '@points/event-store/event-log';
 import { connectEventStoreDb } from '@points/event-store/eventstoredb';
 import { readConfig, urlSetting } from '@points/runtime/config';
 import { z } from 'zod';
+import { reasonOf } from '../reason-of.ts';
 import { CannotRunError } from './outcome.ts';
 
 const eventStoreSetting = z.object({
@@ -30,9 +31,7 @@ function connected(url: string): EventLog {
   try {
     return connectEventStoreDb({ url });
   } catch (error) {
-    throw new CannotRunError(
-      `EVENTSTORE_URL: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new CannotRunError(`EVENTSTORE_URL: ${reasonOf(error)}`);
   }
 }
 

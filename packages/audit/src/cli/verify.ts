@@ -3,7 +3,7 @@ import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import { Command, InvalidArgumentError } from 'commander';
 import { checkAnchorSignature } from '../anchor.ts';
 import { readLines } from '../export-file.ts';
-import type { Finding } from '../finding.ts';
+import { type Finding, findingOutside } from '../finding.ts';
 import { counted, grouped } from '../text-table.ts';
 import { logLines } from '../verify/log-lines.ts';
 import {
@@ -141,14 +141,13 @@ async function readAnchors({ anchor: file, key, partial }: Options): Promise<Sig
     const problem = checkAnchorSignature(anchor, publicKey);
     if (problem === null) anchors.push(anchor);
     else
-      findings.push({
-        kind: problem.kind,
-        stream: null,
-        revision: null,
-        position: anchor.position,
-        line: null,
-        message: `the anchor at position ${anchor.position} ${problem.message}`,
-      });
+      findings.push(
+        findingOutside(
+          problem.kind,
+          `the anchor at position ${anchor.position} ${problem.message}`,
+          { position: anchor.position },
+        ),
+      );
   }
   return { anchors, findings };
 }

@@ -10,11 +10,11 @@ import { decodeEvent } from '../books/decode.ts';
 import type { UsedOnce as OnceKind } from '../books/ledger.ts';
 import { type SettledHolds, createSettledHolds } from '../books/settled-holds.ts';
 import { WrongBooksError } from '../books/wrong-books.ts';
-import { type Finding, type FindingKind, findingAt } from '../finding.ts';
+import { type Finding, type FindingKind, findingAt, findingOutside } from '../finding.ts';
 import type { StreamHead } from '../heads.ts';
 import { MOVEMENT_KINDS, type Movement, addMovement, noMovement } from '../movement.ts';
 import { type LineEvent, readSealedLine } from '../seal.ts';
-import { createStreamChains } from '../stream-chains.ts';
+import { createStreamChains, linkOf } from '../stream-chains.ts';
 import { createRepeats, createUsedOnce } from './used-once.ts';
 
 export interface JudgeOptions {
@@ -180,25 +180,17 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
         : NOT_UTF8;
       if (event === null) {
         const message = `line ${line} ${problem?.message ?? ''}`;
-        return find({
-          kind: problem?.kind ?? 'not_an_event',
-          stream: null,
-          revision: null,
-          position: null,
-          line,
-          message,
-        });
+        return find(findingOutside(problem?.kind ?? 'not_an_event', message, { line }));
       }
       events += 1;
       const isOurs = judgeStream(event, line);
-      const { prev_hash = '', hash = '' } = event.metadata;
-      const { stream, revision, position } = event;
-      const place = { stream, revision, position, line };
-      const chained = chains.add({ ...place, prev_hash, hash });
+      const { stream } = event;
+      const link = linkOf(event, line);
+      const chained = chains.add(link);
       if (problem !== null) {
         // A changed event rarely fits its chain either: one tampering is told once.
         close(stream);
-        return find(findingAt(place, problem.kind, problem.message));
+        return find(findingAt(link, problem.kind, problem.message));
       }
       if (chained !== null) {
         find(chained);

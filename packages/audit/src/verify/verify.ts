@@ -5,7 +5,7 @@ import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import { createAnchorWatch } from '../anchor-watch.ts';
 import { DamagedFileError, type LineBlock } from '../export-file.ts';
 import { type LinePlace, placeOf } from '../export-line.ts';
-import { type Finding, findingAt } from '../finding.ts';
+import { type Finding, findingAt, findingOutside } from '../finding.ts';
 import { inOrder, rootOf } from '../heads.ts';
 import { MOVEMENT_KINDS, type Movement, balanceOf, debtOf, noMovement } from '../movement.ts';
 import { createOrderDigest } from '../order-digest.ts';
@@ -195,14 +195,7 @@ function createReader(judges: Judges, anchors: readonly LedgerAnchor[]) {
       }
     },
     damaged({ line, message }: DamagedFileError): void {
-      find({
-        kind: 'unreadable_file',
-        stream: null,
-        revision: null,
-        position: null,
-        line,
-        message,
-      });
+      find(findingOutside('unreadable_file', message, { line }));
     },
     async finish(): Promise<Look> {
       if (nextAnchor !== null && lastPosition !== null && nextAnchor <= lastPosition)
@@ -303,14 +296,12 @@ function whyTotalsDiffer(
   ];
   return pairs
     .filter(([, one, other]) => one !== other || !Number.isSafeInteger(one))
-    .map(([name, one, other]) => ({
-      kind: 'wrong_totals' as const,
-      stream: null,
-      revision: null,
-      position: null,
-      line: null,
-      message: `the accounts have ${one} ${name} together, their events come to ${other}`,
-    }));
+    .map(([name, one, other]) =>
+      findingOutside(
+        'wrong_totals',
+        `the accounts have ${one} ${name} together, their events come to ${other}`,
+      ),
+    );
 }
 
 /** By line, then kind; what concerns no line comes last. */
