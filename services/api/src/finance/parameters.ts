@@ -101,41 +101,29 @@ const timeReason = {
 };
 const timeExamples = ['2026-01-31', '2026-01-31T08:00:00+08:00', '2026-01-31T15:59:59.999Z'];
 
-export const asOf = parameter({
-  read: reportTime('end'),
-  absent: null,
-  reason: timeReason,
-  documentation: {
-    type: 'string',
-    examples: timeExamples,
-    description:
-      'Included: this instant, with its zone, or the end of this day in Asia/Shanghai. Default: the last event',
-  },
-});
+export const asOf = timeParameter(
+  'end',
+  'Included: this instant, with its zone, or the end of this day in Asia/Shanghai. Default: the last event',
+);
 
-export const fromTime = parameter({
-  read: reportTime('start'),
-  absent: null,
-  reason: timeReason,
-  documentation: {
-    type: 'string',
-    examples: timeExamples,
-    description:
-      'Included: from this instant, with its zone, or from the start of this day in Asia/Shanghai',
-  },
-});
+export const fromTime = timeParameter(
+  'start',
+  'Included: from this instant, with its zone, or from the start of this day in Asia/Shanghai',
+);
 
-export const toTime = parameter({
-  read: reportTime('end'),
-  absent: null,
-  reason: timeReason,
-  documentation: {
-    type: 'string',
-    examples: timeExamples,
-    description:
-      'Included: up to this instant, with its zone, or to the end of this day in Asia/Shanghai',
-  },
-});
+export const toTime = timeParameter(
+  'end',
+  'Included: up to this instant, with its zone, or to the end of this day in Asia/Shanghai',
+);
+
+function timeParameter(edge: 'start' | 'end', description: string) {
+  return parameter({
+    read: reportTime(edge),
+    absent: null,
+    reason: timeReason,
+    documentation: { type: 'string', examples: timeExamples, description },
+  });
+}
 
 function reportTime(edge: 'start' | 'end'): (text: string) => string | undefined {
   // In a query string an unescaped `+` arrives as a blank.
