@@ -105,6 +105,20 @@ it('a key, anchors of a log that goes on, a proof, and its check', async () => {
     /has no anchor at position 7; its newest is at \d+$/,
   );
 
+  const proved = readFileSync(proof, 'utf8');
+  await expect(run(proveCommand(), 'u1', ...prove)).rejects.toThrow(
+    new CannotRunError(`${proof} exists: take another name for --out, or --force to write over it`),
+  );
+  expect(readFileSync(proof, 'utf8')).toBe(proved);
+  expect(await run(proveCommand(), 'u9', '--force', ...prove)).toMatch(/^1 u9 has no events/);
+  expect(readFileSync(proof, 'utf8')).toBe(proved);
+  expect(await run(proveCommand(), 'u2', '--force', ...prove)).toMatch(/^0 .*: account-u2 ends/);
+  expect(JSON.parse(readFileSync(proof, 'utf8'))).toMatchObject({
+    head: { stream: 'account-u2' },
+  });
+  expect(await run(proveCommand(), 'u1', '--at', position, '--force', ...prove)).toMatch(/^0 /);
+  expect(readFileSync(proof, 'utf8')).toBe(proved);
+
   const events = await exportOf('u1');
   writeFileSync(path('u1.ndjson.gz'), gzipSync(events));
   writeFileSync(path('changed.ndjson'), events.replace('"points":10', '"points":90'));

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import { accountStream } from '@points/contracts/streams';
 import type { EventLog } from '@points/event-store/event-log';
@@ -8,6 +8,7 @@ import type { Finding } from '../finding.ts';
 import { createLedgerFold } from '../ledger-fold.ts';
 import { eventsUpTo, pinPosition } from '../pinned-log.ts';
 import { type HeadProof, proveHead } from '../prove.ts';
+import { reasonOf } from '../reason-of.ts';
 import { anchorsFrom } from './anchor-inputs.ts';
 import { accountId } from './arguments.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
@@ -18,6 +19,7 @@ interface Options {
   readonly anchor: string;
   readonly at?: string;
   readonly out: string;
+  readonly force?: true;
   readonly json?: true;
 }
 
@@ -29,13 +31,15 @@ export function proveCommand(): Command {
     .argument('<account>', 'account id', accountId)
     .requiredOption('--anchor <file>', 'NDJSON that "anchor" has written')
     .option('--at <position>', 'the anchor at this position (default: the newest)')
-    .requiredOption('--out <file>', 'the proof to make (JSON)')
+    .requiredOption('--out <file>', 'the proof to make (JSON); it must not exist')
+    .option('--force', 'write over a proof that is there')
     .option('--json', 'the result as JSON')
     .addHelpText(
       'after',
       `
 Reads the live log up to the anchor. Whoever gets the proof checks it with check-proof and the
-public key, or by RFC 9162 §2.1.3.2 with a program of their own.
+public key, or by RFC 9162 §2.1.3.2 with a program of their own. What stands where the proof is to
+go is written over only with --force, and only by a proof.
 
 Example:
   npm run audit -- prove user-1 --anchor anchors.ndjson --out proof.json`,
@@ -43,12 +47,15 @@ Example:
     .action(run);
 }
 
-async function run(account: string, { anchor: file, at, out, json }: Options): Promise<void> {
+async function run(account: string, options: Options): Promise<void> {
+  const { anchor: file, at, out, force = false, json } = options;
   const anchor = await anchorOfFile(file, at);
+  // Said before the log is read, which may take long.
+  if (!force && existsSync(out)) throw existing(out);
   const stream = accountStream(account);
   const result = await withEventLog((log) => proofFrom(log, anchor, stream));
   const { findings, proof } = result;
-  if (proof !== null) write(out, proof);
+  if (proof !== null) write(out, proof, force);
   else process.exitCode = EXIT.doesNotHold;
   const pinned_to = anchor.position;
   if (json === true) {
@@ -105,12 +112,18 @@ async function proofFrom(
   return { proof: proveHead(heads, stream, anchor), findings };
 }
 
-function write(file: string, proof: HeadProof): void {
+function write(file: string, proof: HeadProof, force: boolean): void {
   try {
-    writeFileSync(file, `${JSON.stringify(proof, null, 2)}\n`);
+    // "wx": what came into being since the look above stays as it is.
+    writeFileSync(file, `${JSON.stringify(proof, null, 2)}\n`, { flag: force ? 'w' : 'wx' });
   } catch (error) {
-    throw new CannotRunError(
-      `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw existing(file);
+    throw new CannotRunError(`${file} cannot be written: ${reasonOf(error)}`);
   }
+}
+
+function existing(file: string): CannotRunError {
+  return new CannotRunError(
+    `${file} exists: take another name for --out, or --force to write over it`,
+  );
 }
