@@ -6,13 +6,28 @@ import { createStreamChains, linkOf } from './stream-chains.ts';
 
 /**
  * Judges an export of one account, line by line: whole events of that stream alone, chained from revision 0, that end in
- * just this head. Null when they do, else what is wrong first, with its line. Throws what reading a file throws.
+ * just this head. Throws what reading a file throws.
  */
-export async function whyNotUpToHead(
+export async function checkAccountLines(
   blocks: AsyncIterable<LineBlock>,
   head: StreamHead,
-): Promise<string | null> {
+): Promise<CheckedLines> {
   const judge = judgeUpTo(head);
+  const problem = await firstProblem(blocks, judge);
+  return { problem, events: judge.events() };
+}
+
+export interface CheckedLines {
+  /** What is wrong first, with its line; null = these are the events of the head, all of them. */
+  readonly problem: string | null;
+  /** How many were found right before it. */
+  readonly events: number;
+}
+
+async function firstProblem(
+  blocks: AsyncIterable<LineBlock>,
+  judge: ReturnType<typeof judgeUpTo>,
+): Promise<string | null> {
   try {
     for await (const { bytes, ends, firstLine } of blocks) {
       let start = 0;
@@ -54,6 +69,8 @@ function judgeUpTo(head: StreamHead) {
       last = revision;
       return null;
     },
+    // Revisions begin at 0 and have no gaps.
+    events: () => last + 1,
     end(): string | null {
       if (last === head.revision) return null;
       return `the events end at ${last === -1 ? 'none' : `revision ${last}`}, the proof covers revisions 0 to ${head.revision}`;

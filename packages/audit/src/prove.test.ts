@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { anchorOf, signAnchor } from './anchor.ts';
-import { whyNotUpToHead } from './check-account-lines.ts';
+import { checkAccountLines } from './check-account-lines.ts';
 import type { LineBlock } from './export-file.ts';
 import type { StreamHead } from './heads.ts';
 import { checkProof, type HeadProof, proveHead, readProof } from './prove.ts';
@@ -126,11 +126,18 @@ describe('the events that a proof speaks of', () => {
     revision,
     hash: events[revision]?.metadata['hash'] ?? '',
   });
-  const why = (texts: readonly (string | Buffer)[], head = headAt(2)) =>
-    whyNotUpToHead(blocksOf(texts), head);
+  const check = (texts: readonly (string | Buffer)[], head = headAt(2)) =>
+    checkAccountLines(blocksOf(texts), head);
 
   it('are those of the head, all of them', async () => {
-    expect(await why(lines)).toBeNull();
+    expect(await check(lines)).toEqual({ problem: null, events: 3 });
+  });
+
+  it('are counted up to the first one that is wrong', async () => {
+    const [first = '', second = ''] = lines;
+    expect((await check([first, second, '{}'])).events).toBe(2);
+    expect((await check([first, second])).events).toBe(2);
+    expect((await check([])).events).toBe(0);
   });
 
   it.each<[string, readonly (string | Buffer)[], RegExp, StreamHead?]>([
@@ -158,6 +165,6 @@ describe('the events that a proof speaks of', () => {
     ['no events', ['{}'], /^line 1 has no/],
     ['no text', [Buffer.from([0xff])], /^line 1 is not UTF-8$/],
   ])('with %s are not', async (_, texts, problem, head) => {
-    expect(await why(texts, head)).toMatch(problem);
+    expect((await check(texts, head)).problem).toMatch(problem);
   });
 });

@@ -125,8 +125,20 @@ it('a key, anchors of a log that goes on, a proof, and its check', async () => {
   const check = (by: string, ...more: readonly string[]) =>
     run(checkProofCommand(), proof, '--key', by, ...more);
   expect(await check(publicKey, '--events', path('u1.ndjson.gz'))).toMatch(
-    /^0 holds: .* account-u1 ended in revision 1 with hash .*\nholds: .* exactly these events\n$/,
+    /^0 holds: .* account-u1 ended in revision 1 with hash .*\nholds: .* exactly these events \(2\)\n$/,
   );
+  const checked = async (...more: readonly string[]): Promise<unknown> =>
+    JSON.parse((await check(publicKey, '--json', ...more)).slice(2));
+  expect(await checked()).toMatchObject({ holds: true, events_file: null, events_checked: null });
+  for (const [name, holds, events_checked] of [
+    ['u1.ndjson.gz', true, 2],
+    ['changed.ndjson', false, 0],
+  ] as const)
+    expect(await checked('--events', path(name))).toMatchObject({
+      holds,
+      events_file: path(name),
+      events_checked,
+    });
   expect(await check(publicKey, '--events', path('changed.ndjson'))).toMatch(
     /^1 does not hold: .* line 1 was changed: its content hashes to/,
   );

@@ -1,11 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Command } from 'commander';
-import { whyNotUpToHead } from '../check-account-lines.ts';
+import { checkAccountLines } from '../check-account-lines.ts';
 import { readLines } from '../export-file.ts';
 import { type HeadProof, checkProof, readProof } from '../prove.ts';
+import { reasonOf } from '../reason-of.ts';
+import { grouped } from '../text-table.ts';
 import { publicKeyFrom } from './anchor-inputs.ts';
 import { CannotRunError, EXIT } from './outcome.ts';
-import { reasonOf } from '../reason-of.ts';
 
 interface Options {
   readonly key: string;
@@ -26,6 +27,9 @@ export function checkProofCommand(): Command {
     .addHelpText(
       'after',
       `
+A proof is about the last event of the account, and through its hash about those before it. With
+--events it is told how many of them were checked; in the JSON, null = no events were given.
+
 Examples:
   npm run audit -- check-proof proof.json --key anchor-key.pub.pem
   npm run audit -- check-proof proof.json --key anchor-key.pub.pem --events user-1.ndjson`,
@@ -37,24 +41,33 @@ async function run(file: string, { key, events, json }: Options): Promise<void> 
   const publicKey = publicKeyFrom(key);
   const proof = proofFrom(file);
   const { anchor, head } = proof;
+  let checked = 0;
   let problem = checkProof(proof, publicKey)?.message ?? null;
   if (problem === null && events !== undefined) {
-    const wrong = await whyNotUpToHead(readLines(events), head).catch((error: unknown) => {
+    const lines = await checkAccountLines(readLines(events), head).catch((error: unknown) => {
       throw new CannotRunError(`${events} cannot be read: ${reasonOf(error)}`);
     });
-    if (wrong !== null) problem = `${events}: ${wrong}`;
+    checked = lines.events;
+    if (lines.problem !== null) problem = `${events}: ${lines.problem}`;
   }
   if (problem !== null) process.exitCode = EXIT.doesNotHold;
   if (json === true) {
     const { position, signed_at, key_id } = anchor;
     const said = { holds: problem === null, problem, head, pinned_to: position, signed_at, key_id };
-    process.stdout.write(`${JSON.stringify({ report: 'check-proof', ...said })}\n`);
+    // Null: the proof says it of the head alone, and nobody asked about the events before it.
+    const ofEvents =
+      events === undefined
+        ? { events_file: null, events_checked: null }
+        : { events_file: events, events_checked: checked };
+    process.stdout.write(`${JSON.stringify({ report: 'check-proof', ...said, ...ofEvents })}\n`);
   } else if (problem !== null) {
     process.stdout.write(`does not hold: ${problem}\n`);
   } else {
     process.stdout.write(
       `holds: at ${anchor.signed_at}, log position ${anchor.position}, ${head.stream} ended in revision ${head.revision} with hash ${head.hash}\n` +
-        (events === undefined ? '' : `holds: ${events} has exactly these events\n`),
+        (events === undefined
+          ? ''
+          : `holds: ${events} has exactly these events (${grouped(checked)})\n`),
     );
   }
 }
