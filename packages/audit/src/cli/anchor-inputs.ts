@@ -1,7 +1,8 @@
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, createPublicKey } from 'node:crypto';
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
 import { AnchorFileError, mendAnchorFile, readAnchorFile } from '../anchor-file.ts';
-import { KeyFileError, readPrivateKey, readPublicKey } from '../anchor-keys.ts';
+import { KeyFileError, keyIdOf, readPrivateKey, readPublicKey } from '../anchor-keys.ts';
+import { checkAnchorSignature } from '../anchor.ts';
 import { CannotRunError } from './outcome.ts';
 
 /** Throws CannotRunError; a key that others can read is used, with a warning on stderr. */
@@ -24,14 +25,34 @@ export async function anchorsFrom(file: string): Promise<readonly LedgerAnchor[]
   throw new CannotRunError(`${file}: line ${read.line} ${read.problem}`);
 }
 
-/** As `anchorsFrom`, for the job that goes on writing the file; says on stderr what it had to mend. */
-export async function anchorsToGoOnFrom(file: string): Promise<readonly LedgerAnchor[]> {
+/**
+ * As `anchorsFrom`, for the job that goes on writing the file with this key; says on stderr what it had to mend. Throws
+ * CannotRunError also when the file is one of another key. Whether its anchors are right is for the job to say.
+ */
+export async function anchorsToGoOnFrom(
+  file: string,
+  privateKey: KeyObject,
+): Promise<readonly LedgerAnchor[]> {
   const mended = await mendAnchorFile(file).catch(rethrown);
   if (mended !== 'whole') {
     const how = mended === 'finished' ? 'it is whole, and got its end' : 'it was taken away';
     process.stderr.write(`audit: ${file}: writing its last line was interrupted; ${how}\n`);
   }
-  return (await anchorsFrom(file)) ?? [];
+  const anchors = (await anchorsFrom(file)) ?? [];
+  const publicKey = createPublicKey(privateKey);
+  const [first] = anchors;
+  if (first !== undefined && !anchors.some((anchor) => isOfKey(anchor, publicKey)))
+    throw new CannotRunError(
+      `${file} was begun with the key ${first.key_id}, the one that was given is ${keyIdOf(publicKey)}. A file has the anchors of one key: give that key by --key, or begin another file by --file`,
+    );
+  return anchors;
+}
+
+/** Also when it was signed with the key and names another: somebody has changed it. */
+function isOfKey(anchor: LedgerAnchor, publicKey: KeyObject): boolean {
+  const keyId = keyIdOf(publicKey);
+  if (anchor.key_id === keyId) return true;
+  return checkAnchorSignature({ ...anchor, key_id: keyId }, publicKey) === null;
 }
 
 function orCannotRun<Result>(work: () => Result): Result {

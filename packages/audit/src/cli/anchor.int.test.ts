@@ -80,9 +80,15 @@ it('a key, anchors of a log that goes on, a proof, and its check', async () => {
 
   const anchor = (by: string) => run(anchorCommand(), '--file', file, '--key', by);
   expect(await anchor(key)).toMatch(/^0 position \d+: anchored already, nothing new up to \d+\n$/);
-  expect(await anchor(path('other.pem'))).toMatch(
-    /^1 nothing was signed: .*\nwrong_signature: the anchor of .* at position \d+ names/,
+  const signed = readFileSync(file, 'utf8');
+  await expect(anchor(path('other.pem'))).rejects.toThrow(
+    /anchors.ndjson was begun with the key [0-9a-f]{64}, the one that was given is [0-9a-f]{64}\./,
   );
+  writeFileSync(file, signed.replace('"events":4', '"events":5'));
+  expect(await anchor(key)).toMatch(
+    /^1 nothing was signed: .*\nwrong_signature: the anchor of .* at position \d+ was not signed/,
+  );
+  writeFileSync(file, signed);
   await expect(anchor(publicKey)).rejects.toThrow(/key.pub.pem holds a public key/);
 
   const written = readFileSync(file, 'utf8');

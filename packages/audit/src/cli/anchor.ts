@@ -47,7 +47,7 @@ Examples:
 async function run(options: Options): Promise<void> {
   const { file, stream, every } = options;
   const privateKey = privateKeyFrom(options.key);
-  const anchors = await anchorsToGoOnFrom(file);
+  const anchors = await anchorsToGoOnFrom(file, privateKey);
   await withEventLog(async (log) => {
     const job = { log, privateKey, file, anchors, stream, clock: systemClock };
     if (every !== undefined) return stay(job, every, options);
