@@ -91,8 +91,26 @@ describe('the balance as of a time', () => {
       balanceAsOf('ada', log, { asOf: formatTime(book.nowMs + ms), position: 999n });
     expect(await at(DAY_MS - 1)).toMatchObject({ balance: 4, available: 4 });
     expect(await at(DAY_MS)).toMatchObject({ balance: 4, available: 0, membership: {} });
+    expect((await at(DAY_MS - 1)).batches).toMatchObject([{ remaining: 4, due: false }]);
+    expect((await at(DAY_MS)).batches).toMatchObject([{ remaining: 4, due: true }]);
     expect(await at(3 * DAY_MS)).toMatchObject({ membership: null });
     expect(await at(-1)).toMatchObject({ revision: -1, balance: 0, available: 0 });
+  });
+
+  it('has less available than balance less held by just the free points of due batches', async () => {
+    await fc.assert(
+      fc.asyncProperty(histories(60), fc.nat(400), async (history, days) => {
+        const { events } = liveOut(history);
+        const last = events.at(-1)?.context.occurred_at;
+        if (last === undefined) return;
+        const asOf = formatTime(Date.parse(last) + days * DAY_MS);
+        const told = await balanceAsOf('ada', sealed('ada', events), { asOf, position: 999n });
+        const due = told.batches.filter((batch) => batch.due);
+        const lost = due.reduce((sum, { remaining, held }) => sum + remaining - held, 0);
+        expect(told.available).toBe(told.balance - told.held - lost);
+      }),
+      { numRuns: 40 },
+    );
   });
 
   it('tells debts, oldest first', async () => {

@@ -1,6 +1,7 @@
 import type { BatchKind, ChargeMode } from '@points/domain/account/events';
 import { type AccountEvents, type HistoryStep, accountHistory, until } from './account-history.ts';
 import type { AccountBooks } from './books/account-books.ts';
+import { isDue } from './books/batch-books.ts';
 import { type Movement, noMovement } from './movement.ts';
 
 /** What an account had at a time, as JSON. Points; times ISO-8601 UTC; positions decimal. */
@@ -43,8 +44,10 @@ export interface BatchAsOf {
   /** Of the remaining, what open holds reserve. */
   readonly held: number;
   readonly created_at: string;
-  /** Null = never. A due batch counts in the balance until its expiry is recorded, and never in `available`. */
+  /** Null = never. */
   readonly expires_at: string | null;
+  /** At `at`, and no event has expired it: it counts in `balance` until one does, and for nothing in `available`. */
+  readonly due: boolean;
   readonly source_ref: string | null;
   readonly origin_batch_id: string | null;
 }
@@ -105,7 +108,7 @@ function stateOf(books: AccountBooks | null, asOf: string | null) {
     available: books === null || at === null ? 0 : books.available(at),
     debt: books?.debt() ?? 0,
     debts: books?.debts.map(({ debt_ref, points }) => ({ debt_ref, points })) ?? [],
-    batches: books === null ? [] : batchesOf(books),
+    batches: books === null || at === null ? [] : batchesOf(books, at),
     open_holds: books === null ? [] : openHoldsOf(books),
     frozen: books?.frozen ?? false,
     frozen_since: books?.frozenSince ?? null,
@@ -114,7 +117,7 @@ function stateOf(books: AccountBooks | null, asOf: string | null) {
   };
 }
 
-function batchesOf(books: AccountBooks): BatchAsOf[] {
+function batchesOf(books: AccountBooks, at: string): BatchAsOf[] {
   const batches: BatchAsOf[] = [];
   for (const batch of books.batches.values()) {
     if (batch.remaining === 0) continue;
@@ -126,6 +129,7 @@ function batchesOf(books: AccountBooks): BatchAsOf[] {
       held: batch.pinned,
       created_at: batch.createdAt,
       expires_at: batch.expiresAt,
+      due: isDue(batch, at),
       source_ref: batch.sourceRef,
       origin_batch_id: batch.originBatchId,
     });
