@@ -41,10 +41,15 @@ const MOVEMENT_NAMES: Readonly<Record<keyof Movement, Words>> = {
   held: ['预扣变动', 'change of held'],
 };
 
+/** What a kind of movement is called in a report for people. */
+export function movementName(kind: keyof Movement, lang: ReportLanguage): string {
+  return word(MOVEMENT_NAMES[kind], lang);
+}
+
 /** The kinds that moved anything, with their names. */
 export function movementNames(sums: Movement, lang: ReportLanguage): [string, number][] {
   return MOVEMENT_KINDS.filter((kind) => sums[kind] !== 0).map((kind) => [
-    word(MOVEMENT_NAMES[kind], lang),
+    movementName(kind, lang),
     sums[kind],
   ]);
 }

@@ -19,10 +19,21 @@ const of = (by: TrialBalanceBy, log = events()) =>
 it('is a table of two sides with their sums, and a verdict', async () => {
   const text = trialBalanceTable(await of('none'));
   expect(text).toMatch(/^ {2}paid +10,000$/m);
-  expect(text).toMatch(/^ {2}adjusted_down +20,000$/m);
+  expect(text).toMatch(/^ {2}adjusted down +20,000$/m);
   expect(text.match(/^ {2}sum +([\d,]+) +\1$/gm)).toHaveLength(2);
   expect(text).toContain('read up to position 33');
   expect(text.endsWith('\nIt sums to zero.\n')).toBe(true);
+});
+
+it('has readable names for people, and those of the JSON for machines', async () => {
+  for (const by of ['none', 'day', 'source'] as const) {
+    const result = await of(by);
+    expect(trialBalanceTable(result)).not.toContain('_');
+    expect(trialBalanceTable(result)).toContain('debt incurred');
+    expect(trialBalanceCsv(result)).toContain('debt_incurred');
+  }
+  expect(trialBalanceTable(await of('none'))).toMatch(/^ {2}user points {2,}/m);
+  expect(trialBalanceTable(await of('day'))).toMatch(/ {2}change of held {2}.* {2}held after$/m);
 });
 
 it('names what does not hold', async () => {
@@ -35,7 +46,7 @@ it('names what does not hold', async () => {
 
 it('shows days and sources, without the columns that say nothing', async () => {
   const days = trialBalanceTable(await of('day'));
-  expect(days).toMatch(/^day +paid +bonus +consumed +adjusted_down/m);
+  expect(days).toMatch(/^day +paid +bonus +consumed +adjusted down +debt incurred/m);
   expect(days).toMatch(/^2026-01-01 +10,000 +2 +7/m);
   expect(trialBalanceTable(await of('source'))).toMatch(/^use +image +7$/m);
 });

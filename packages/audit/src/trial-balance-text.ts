@@ -2,9 +2,10 @@ import { CSV_BOM, type CsvCell, csvRows } from './csv.ts';
 import { MOVEMENT_KINDS } from './movement.ts';
 import type { TrialBalance, TrialBalanceEntry } from './trial-balance.ts';
 import { shanghaiTimeOf } from './report-time.ts';
+import { movementName } from './statement-words.ts';
 import { filled, grouped, textTable } from './text-table.ts';
 
-/** The trial balance for a person at a terminal: pure ASCII columns, a verdict at the end. */
+/** The trial balance for a person at a terminal, in plain English: pure ASCII columns, a verdict at the end. */
 export function trialBalanceTable(result: TrialBalance): string {
   const lines = [
     `Trial balance ${result.as_of === null ? '' : `as of ${shanghaiTimeOf(result.as_of)}, `}read up to position ${result.position ?? 'none (the log is empty)'}`,
@@ -16,13 +17,13 @@ export function trialBalanceTable(result: TrialBalance): string {
     '',
     `balance of all users ${grouped(result.balance)}; of it held ${grouped(result.held)}; debt ${grouped(result.debt)}; waived so far ${grouped(result.totals.waived)}`,
   ];
-  if (result.days.length > 0) lines.push('', ...textTable(dayTable(result)));
-  if (result.sources.length > 0) lines.push('', ...textTable(sourceTable(result)));
+  if (result.days.length > 0) lines.push('', ...textTable(readable(dayTable(result))));
+  if (result.sources.length > 0) lines.push('', ...textTable(readable(sourceTable(result))));
   lines.push('', ...verdict(result));
   return `${lines.join('\n')}\n`;
 }
 
-/** The entries, or, when the result is by day or source, those rows; with BOM and header. */
+/** The entries, or, when the result is by day or source, those rows; with BOM and header, by the names of the JSON. */
 export function trialBalanceCsv(result: TrialBalance): string {
   if (result.by === 'day') return CSV_BOM + csvRows(dayTable(result));
   if (result.by === 'source') return CSV_BOM + csvRows(sourceTable(result));
@@ -60,6 +61,17 @@ function sourceTable({ sources }: TrialBalance): CsvCell[][] {
   ];
 }
 
+/** The same rows under a header of words. */
+function readable([header = [], ...rows]: CsvCell[][]): CsvCell[][] {
+  return [header.map((name) => (typeof name === 'string' ? nameOf(name) : name)), ...rows];
+}
+
+/** What a person calls an entry or a column. */
+function nameOf(name: string): string {
+  const kind = MOVEMENT_KINDS.find((each) => each === name);
+  return kind === undefined ? name.replaceAll('_', ' ') : movementName(kind, 'en');
+}
+
 const NAME_WIDTH = 24;
 const NUMBER_WIDTH = 24;
 
@@ -75,7 +87,7 @@ function section(
   return [
     title,
     line('', 'debit', 'credit'),
-    ...rows.map(({ name, debit, credit }) => line(name, filled(debit), filled(credit))),
+    ...rows.map(({ name, debit, credit }) => line(nameOf(name), filled(debit), filled(credit))),
     line('', '-'.repeat(NUMBER_WIDTH - 2), '-'.repeat(NUMBER_WIDTH - 2)),
     line('sum', sum('debit'), sum('credit')),
   ];
