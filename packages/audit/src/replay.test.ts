@@ -31,7 +31,7 @@ async function replayed(
 describe('a log that holds', () => {
   it('gives the sums of the trial balance, and the state of every account in order of id', async () => {
     const { report, lines } = await replayed();
-    const request = { asOf: null, position: END, by: 'none' as const };
+    const request = { from: null, asOf: null, position: END, by: 'none' as const };
     const { totals, balance, debt, held, accounts, events } = await trialBalance(
       () => LOG,
       request,

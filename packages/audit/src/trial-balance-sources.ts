@@ -1,3 +1,4 @@
+import type { AccountEvent } from '@points/domain/account/events';
 import type { AuditEvent } from './audit-event.ts';
 import { type AccountLedgerEvent, decodeAccountEvent } from './decode-account.ts';
 import { type Movement, MOVEMENT_KINDS, addMovement, noMovement } from './movement.ts';
@@ -14,9 +15,12 @@ export interface SourceRow extends Source, Movement {}
 
 export interface SourceSums {
   add(recorded: AccountLedgerEvent): void;
+  /** An event before the period: counts for nothing, but later ones may name what it began. */
+  remember(recorded: AccountLedgerEvent): void;
   /** Whether some events name a hold or recharge that was no longer remembered: read the log again with `recall`. */
   isMissing(): boolean;
   recall(stored: AuditEvent): void;
+  /** Of the sources whose events were added. */
   rows(): SourceRow[];
 }
 
@@ -35,6 +39,8 @@ const EXPIRY: Source = { group: 'expiry', source: '', model: '' };
  */
 export function createSourceSums(remembered = REMEMBERED_SOURCES): SourceSums {
   const sums = new Map<string, SourceRow>();
+  /** Whose sums count: a source may be known from before the period alone. */
+  const added = new Set<Movement>();
   const memory = new Map<string, SourceRow>();
   const missing = new Map<string, Movement>();
 
@@ -43,6 +49,16 @@ export function createSourceSums(remembered = REMEMBERED_SOURCES): SourceSums {
     let row = sums.get(key);
     if (row === undefined) sums.set(key, (row = { ...source, ...noMovement() }));
     return row;
+  }
+
+  function add(sum: Movement, event: AccountEvent): void {
+    added.add(sum);
+    addMovement(sum, event);
+  }
+
+  function addAll(row: SourceRow, more: Movement): void {
+    added.add(row);
+    for (const kind of MOVEMENT_KINDS) row[kind] += more[kind];
   }
 
   function remember(key: string, row: SourceRow): SourceRow {
@@ -70,26 +86,23 @@ export function createSourceSums(remembered = REMEMBERED_SOURCES): SourceSums {
       const { event } = recorded;
       const begins = beginning(recorded);
       if (begins !== null) {
-        addMovement(remember(begins.key, rowOf(begins.source)), event);
+        add(remember(begins.key, rowOf(begins.source)), event);
         return;
       }
       switch (event.type) {
         case 'PointsAdjusted':
-          return addMovement(rowOf(ADJUSTMENT), event);
+          return add(rowOf(ADJUSTMENT), event);
         case 'BatchExpired':
-          return addMovement(rowOf(EXPIRY), event);
+          return add(rowOf(EXPIRY), event);
         case 'RechargeReversed':
-          return addMovement(
-            remembering(rechargeKey(recorded.accountId, event.data.source_ref)),
-            event,
-          );
+          return add(remembering(rechargeKey(recorded.accountId, event.data.source_ref)), event);
         case 'HoldCanceled':
           // What was never placed moves nothing.
           if (event.data.reason === 'tombstone') return;
-          return addMovement(remembering(holdKey(recorded.accountId, event.data.hold_id)), event);
+          return add(remembering(holdKey(recorded.accountId, event.data.hold_id)), event);
         case 'HoldConfirmed':
         case 'PointsRefunded':
-          return addMovement(remembering(holdKey(recorded.accountId, event.data.hold_id)), event);
+          return add(remembering(holdKey(recorded.accountId, event.data.hold_id)), event);
         // Told above.
         case 'PointsHeld':
         case 'PointsRecharged':
@@ -104,6 +117,10 @@ export function createSourceSums(remembered = REMEMBERED_SOURCES): SourceSums {
           event satisfies never;
       }
     },
+    remember(recorded) {
+      const begins = beginning(recorded);
+      if (begins !== null) remember(begins.key, rowOf(begins.source));
+    },
     isMissing: () => missing.size > 0,
     recall(stored) {
       if (stored.type !== 'PointsHeld' && stored.type !== 'PointsRecharged') return;
@@ -117,7 +134,10 @@ export function createSourceSums(remembered = REMEMBERED_SOURCES): SourceSums {
     rows() {
       for (const sum of missing.values()) addAll(rowOf(UNATTRIBUTED), sum);
       missing.clear();
-      return [...sums.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+      return [...sums.entries()]
+        .filter(([, row]) => added.has(row))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, row]) => row);
     },
   };
 }
@@ -142,10 +162,6 @@ function beginning({
     };
   }
   return null;
-}
-
-function addAll(sum: Movement, more: Movement): void {
-  for (const kind of MOVEMENT_KINDS) sum[kind] += more[kind];
 }
 
 function holdKey(accountId: string, holdId: string): string {

@@ -14,7 +14,7 @@ function events(sourceType = 'image') {
 }
 
 const of = (by: TrialBalanceBy, log = events()) =>
-  trialBalance(() => log, { asOf: null, position: 33n, by });
+  trialBalance(() => log, { from: null, asOf: null, position: 33n, by });
 
 it('is a table of two sides with their sums, and a verdict', async () => {
   const text = trialBalanceTable(await of('none'));
@@ -34,6 +34,41 @@ it('has readable names for people, and those of the JSON for machines', async ()
   }
   expect(trialBalanceTable(await of('none'))).toMatch(/^ {2}user points {2,}/m);
   expect(trialBalanceTable(await of('day'))).toMatch(/ {2}change of held {2}.* {2}held after$/m);
+});
+
+it('of a period shows its opening, what moved and its closing, and says that they add up', async () => {
+  const log = events();
+  const from = log.at(-1)?.metadata['occurred_at'] ?? '';
+  const request = { position: 33n, by: 'none' as const };
+  const inDebt = trialBalanceTable(
+    await trialBalance(() => log, { ...request, from: '2030-01-01T00:00:00.000Z', asOf: null }),
+  );
+  expect(inDebt).toContain('Trial balance from 2030-01-01T08:00:00.000+08:00, read up to');
+  expect(inDebt).toContain('events of 1 accounts, 0 of them in the period;');
+  expect(inDebt).toMatch(/^ {2}opening points +5$/m);
+  expect(inDebt).toMatch(/^ {2}opening debts +10,010$/m);
+  expect(inDebt).toMatch(/^opening +-10,005 +10,010 +5$/m);
+  expect(inDebt).toMatch(/^moved +0 +0 +0$/m);
+  expect(inDebt).toMatch(/^closing +-10,005 +10,010 +5$/m);
+  expect(inDebt).toContain('\nOpening + movements = closing.\n');
+  expect(inDebt).toContain('waived in the period 0');
+  expect(inDebt.endsWith('\nIt sums to zero.\n')).toBe(true);
+  const all = trialBalanceTable(
+    await trialBalance(() => log, { ...request, from: '2020-01-01T00:00:00.000Z', asOf: from }),
+  );
+  expect(all).toMatch(/^moved +-10,005 +10,010 +5$/m);
+});
+
+it('of a period that does not add up says so', async () => {
+  const log = events().map((event, place, all) =>
+    place === all.length - 1 ? { ...event, data: { ...event.data, balance_after: 1 } } : event,
+  );
+  const from = '2020-01-01T00:00:00.000Z';
+  const text = trialBalanceTable(
+    await trialBalance(() => log, { from, asOf: null, position: 33n, by: 'none' }),
+  );
+  expect(text).toContain('\nOPENING + MOVEMENTS IS NOT CLOSING.\n');
+  expect(text).toContain('\nIT DOES NOT HOLD.\n');
 });
 
 it('names what does not hold', async () => {

@@ -1,22 +1,27 @@
 import { CSV_BOM, type CsvCell, csvRows } from './csv.ts';
-import { MOVEMENT_KINDS } from './movement.ts';
-import type { TrialBalance, TrialBalanceEntry } from './trial-balance.ts';
+import type { Standing } from './account-history.ts';
+import { MOVEMENT_KINDS, type Movement, balanceOf, debtOf } from './movement.ts';
+import type { TrialBalanceEntry } from './trial-balance-entries.ts';
+import type { TrialBalance, TrialBalancePeriod } from './trial-balance.ts';
 import { shanghaiTimeOf } from './report-time.ts';
 import { movementName } from './statement-words.ts';
 import { filled, grouped, textTable } from './text-table.ts';
 
 /** The trial balance for a person at a terminal, in plain English: pure ASCII columns, a verdict at the end. */
 export function trialBalanceTable(result: TrialBalance): string {
+  const { period } = result;
+  const inPeriod = period === undefined ? '' : `, ${grouped(period.events)} of them in the period`;
   const lines = [
-    `Trial balance ${result.as_of === null ? '' : `as of ${shanghaiTimeOf(result.as_of)}, `}read up to position ${result.position ?? 'none (the log is empty)'}`,
-    `${grouped(result.events)} events of ${grouped(result.accounts)} accounts; all numbers are points`,
+    `Trial balance ${times(result)}read up to position ${result.position ?? 'none (the log is empty)'}`,
+    `${grouped(result.events)} events of ${grouped(result.accounts)} accounts${inPeriod}; all numbers are points`,
     '',
     ...section(result, 'points', 'Points: where they came from, where they went, what users have'),
     '',
     ...section(result, 'debts', 'Debts: what users came to owe, and what became of it'),
     '',
-    `balance of all users ${grouped(result.balance)}; of it held ${grouped(result.held)}; debt ${grouped(result.debt)}; waived so far ${grouped(result.totals.waived)}`,
+    `balance of all users ${grouped(result.balance)}; of it held ${grouped(result.held)}; debt ${grouped(result.debt)}; waived ${period === undefined ? 'so far' : 'in the period'} ${grouped(result.totals.waived)}`,
   ];
+  if (period !== undefined) lines.push('', ...periodLines(period, result.totals));
   if (result.days.length > 0) lines.push('', ...textTable(readable(dayTable(result))));
   if (result.sources.length > 0) lines.push('', ...textTable(readable(sourceTable(result))));
   lines.push('', ...verdict(result));
@@ -34,6 +39,30 @@ export function trialBalanceCsv(result: TrialBalance): string {
     credit,
   ]);
   return CSV_BOM + csvRows([['section', 'name', 'debit', 'credit'], ...rows]);
+}
+
+function times({ from, as_of }: TrialBalance): string {
+  const begin = from === undefined ? '' : `from ${shanghaiTimeOf(from)}, `;
+  return as_of === null ? begin : `${begin}as of ${shanghaiTimeOf(as_of)}, `;
+}
+
+/** Opening, what moved, closing; and whether the first two come to the third. */
+function periodLines({ opening, closing, adds_up }: TrialBalancePeriod, moved: Movement): string[] {
+  const rows: [string, Standing][] = [
+    ['opening', opening],
+    ['moved', { balance: balanceOf(moved), debt: debtOf(moved), held: moved.held }],
+    ['closing', closing],
+  ];
+  return [
+    ...textTable([
+      ['period', 'balance', 'debt', 'held'],
+      ...rows.map(([name, { balance, debt, held }]) => [
+        name,
+        ...[balance, debt, held].map(grouped),
+      ]),
+    ]),
+    adds_up ? 'Opening + movements = closing.' : 'OPENING + MOVEMENTS IS NOT CLOSING.',
+  ];
 }
 
 function dayTable({ days }: TrialBalance): CsvCell[][] {

@@ -1,29 +1,24 @@
 import { parseStream } from '@points/contracts/streams';
-import type { AccountEvent } from '@points/domain/account/events';
+import type { Standing } from './account-history.ts';
 import type { AuditEvent } from './audit-event.ts';
 import { type AccountLedgerEvent, decodeAccountEvent } from './decode-account.ts';
-import { type Finding, type FindingKind, findingAt } from './finding.ts';
+import type { Finding } from './finding.ts';
 import { type Movement, addMovement, balanceOf, debtOf, noMovement } from './movement.ts';
 import { shanghaiDayOf } from './report-time.ts';
+import { type TrialBalanceBooks, openTrialBalanceBooks } from './trial-balance-books.ts';
+import { type TrialBalanceEntry, doubleEntry, isZero, sumOf } from './trial-balance-entries.ts';
 import { type SourceRow, createSourceSums } from './trial-balance-sources.ts';
 
 export type TrialBalanceBy = 'none' | 'day' | 'source';
 
 export interface TrialBalanceRequest {
-  /** ISO-8601 UTC: events after it do not count; null = all up to `position`. */
+  /** ISO-8601 UTC with milliseconds, inclusive: a period that begins then; null = all since the ledger began. */
+  readonly from: string | null;
+  /** Inclusive: events after it do not count; null = all up to `position`. */
   readonly asOf: string | null;
   /** Where the log was pinned. */
   readonly position: bigint | null;
   readonly by: TrialBalanceBy;
-}
-
-/** One ledger account of the double entry; exactly one of the two sides is more than 0, or neither. */
-export interface TrialBalanceEntry {
-  /** `points` proves N1 and `debts` N2 of the account's rules, each by itself. */
-  readonly section: 'points' | 'debts';
-  readonly name: keyof Movement | 'user_points' | 'user_debts';
-  readonly debit: number;
-  readonly credit: number;
 }
 
 /** What one day of Asia/Shanghai moved, and where the ledger stood at its end. */
@@ -35,16 +30,32 @@ export interface DayRow extends Movement {
   readonly held_after: number;
 }
 
+/** From `from` to `as_of`, both included: an event at `from` is in it, not in its opening. */
+export interface TrialBalancePeriod {
+  /** How many of the events are in it. */
+  readonly events: number;
+  /** Of all accounts: balance and debt as their last events before it say them, held as their holds add up. */
+  readonly opening: Standing;
+  /** The same at its end. */
+  readonly closing: Standing;
+  /** Opening + `totals` = closing, in balance and in debt. */
+  readonly adds_up: boolean;
+}
+
 export interface TrialBalance {
   readonly report: 'trial_balance';
   readonly position: string | null;
+  /** Only of a report that was asked for a period, as `period`. */
+  readonly from?: string;
   readonly as_of: string | null;
   readonly by: TrialBalanceBy;
-  /** Events of accounts that were counted. */
+  /** Events of accounts that were read and judged, also those before `from`. */
   readonly events: number;
   readonly accounts: number;
+  /** When there is one, `totals`, `days` and `sources` are of it alone, and `entries` begin with its opening. */
+  readonly period?: TrialBalancePeriod;
   readonly totals: Movement;
-  /** As the accounts' last events say it, added up: what `totals` must come to. */
+  /** As the accounts' last events say it, added up: what `totals`, and the opening of a period, must come to. */
   readonly balance: number;
   readonly debt: number;
   readonly held: number;
@@ -60,8 +71,6 @@ export interface TrialBalance {
   readonly finding_count: number;
 }
 
-const MAX_FINDINGS = 100;
-
 /**
  * The whole ledger as double entry. One side is what every event says that it moved; the other is what the accounts' last
  * events say they hold, so the two can differ. Besides, each event must go on from its account's last balance, and must
@@ -75,20 +84,29 @@ export async function trialBalance(
   events: () => AsyncIterable<AuditEvent> | Iterable<AuditEvent>,
   request: TrialBalanceRequest,
 ): Promise<TrialBalance> {
-  const { asOf, by } = request;
-  const books = openLedgerBooks();
+  const { from, asOf, by } = request;
+  const books = openTrialBalanceBooks();
   const days = new Map<string, Movement>();
   const sources = createSourceSums();
   for await (const stored of events()) {
     const recorded = counted(stored, asOf);
     if (recorded === null) continue;
-    books.add(stored, recorded);
-    if (by === 'day') addMovement(dayOf(days, recorded.context.occurred_at), recorded.event);
-    if (by === 'source') sources.add(recorded);
+    const { event, context } = recorded;
+    const isBefore = from !== null && context.occurred_at < from;
+    books.add(stored, recorded, isBefore);
+    if (by === 'day' && !isBefore) addMovement(dayOf(days, context.occurred_at), event);
+    if (by !== 'source') continue;
+    if (isBefore) sources.remember(recorded);
+    else sources.add(recorded);
   }
   if (by === 'source' && sources.isMissing())
     for await (const stored of events()) sources.recall(stored);
-  return result(request, books, dayRows(days), by === 'source' ? sources.rows() : []);
+  return result(
+    request,
+    books,
+    dayRows(days, books.opening()),
+    by === 'source' ? sources.rows() : [],
+  );
 }
 
 function counted(stored: AuditEvent, asOf: string | null): AccountLedgerEvent | null {
@@ -99,150 +117,39 @@ function counted(stored: AuditEvent, asOf: string | null): AccountLedgerEvent | 
   return decodeAccountEvent(stored);
 }
 
-interface LedgerBooks {
-  readonly totals: Movement;
-  readonly findings: Finding[];
-  findingCount: number;
-  events: number;
-  readonly accounts: Map<string, AccountEnd>;
-  add(stored: AuditEvent, recorded: AccountLedgerEvent): void;
-}
-
-interface AccountEnd {
-  revision: number;
-  balance: number;
-  debt: number;
-}
-
-function openLedgerBooks(): LedgerBooks {
-  const books: LedgerBooks = {
-    totals: noMovement(),
-    findings: [],
-    findingCount: 0,
-    events: 0,
-    accounts: new Map(),
-    add(stored, { accountId, event }) {
-      books.events += 1;
-      const end = books.accounts.get(accountId) ?? { revision: -1, balance: 0, debt: 0 };
-      const balanceBefore = balanceOf(books.totals);
-      const debtBefore = debtOf(books.totals);
-      addMovement(books.totals, event);
-      const moved = balanceOf(books.totals) - balanceBefore;
-      const owed = debtOf(books.totals) - debtBefore;
-      const problem = judge(end, stored.revision, event, moved, owed);
-      if (problem !== null) {
-        books.findingCount += 1;
-        if (books.findings.length < MAX_FINDINGS)
-          books.findings.push(findingAt(stored, ...problem));
-      }
-      end.revision = stored.revision;
-      end.balance = event.data.balance_after;
-      end.debt = event.data.debt_after;
-      books.accounts.set(accountId, end);
-    },
-  };
-  return books;
-}
-
-function judge(
-  end: AccountEnd,
-  revision: number,
-  { data }: AccountEvent,
-  moved: number,
-  owed: number,
-): [FindingKind, string] | null {
-  if (revision !== end.revision + 1)
-    return ['missing_events', `comes where revision ${end.revision + 1} should`];
-  if (data.balance_before !== end.balance)
-    return ['wrong_books', `says balance_before ${data.balance_before}, it was ${end.balance}`];
-  if (data.balance_after !== end.balance + moved)
-    return [
-      'wrong_books',
-      `says balance_after ${data.balance_after}, it moved ${end.balance} by ${moved}`,
-    ];
-  if (data.debt_after !== end.debt + owed)
-    return ['wrong_books', `says debt_after ${data.debt_after}, it moved ${end.debt} by ${owed}`];
-  return null;
-}
-
 function result(
-  { asOf, position, by }: TrialBalanceRequest,
-  books: LedgerBooks,
+  { from, asOf, position, by }: TrialBalanceRequest,
+  books: TrialBalanceBooks,
   days: readonly DayRow[],
   sources: readonly SourceRow[],
 ): TrialBalance {
-  const { totals, findings, findingCount } = books;
-  let balance = 0;
-  let debt = 0;
-  for (const end of books.accounts.values()) {
-    balance += end.balance;
-    debt += end.debt;
-  }
-  const entries = doubleEntry(totals, balance, debt);
+  const { totals, events, findings } = books;
+  const [opening, closing] = [books.opening(), books.closing()];
+  const entries = doubleEntry(from === null ? null : opening, totals, closing);
+  const addsUp = isZero(entries, 'points') && isZero(entries, 'debts');
+  const period = { events: events.inPeriod, opening, closing, adds_up: addsUp };
   return {
     report: 'trial_balance',
     position: position === null ? null : String(position),
+    ...(from === null ? {} : { from }),
     as_of: asOf,
     by,
-    events: books.events,
-    accounts: books.accounts.size,
+    events: events.before + events.inPeriod,
+    accounts: books.accounts(),
+    ...(from === null ? {} : { period }),
     totals,
-    balance,
-    debt,
-    held: totals.held,
+    balance: closing.balance,
+    debt: closing.debt,
+    held: closing.held,
     entries,
     debit: sumOf(entries, 'debit'),
     credit: sumOf(entries, 'credit'),
-    sums_to_zero: isZero(entries, 'points') && isZero(entries, 'debts') && findingCount === 0,
+    sums_to_zero: addsUp && books.findingCount() === 0,
     days,
     sources,
     findings,
-    finding_count: findingCount,
+    finding_count: books.findingCount(),
   };
-}
-
-/** What the users hold is the ledger's liability, what they owe its claim. */
-function doubleEntry(totals: Movement, balance: number, debt: number): TrialBalanceEntry[] {
-  const debit = (
-    section: TrialBalanceEntry['section'],
-    name: TrialBalanceEntry['name'],
-    points: number,
-  ) => ({ section, name, debit: points, credit: 0 });
-  const credit = (
-    section: TrialBalanceEntry['section'],
-    name: TrialBalanceEntry['name'],
-    points: number,
-  ) => ({ section, name, debit: 0, credit: points });
-  return [
-    debit('points', 'paid', totals.paid),
-    debit('points', 'bonus', totals.bonus),
-    debit('points', 'rewarded', totals.rewarded),
-    credit('points', 'reversed', totals.reversed),
-    credit('points', 'consumed', totals.consumed),
-    debit('points', 'refunded', totals.refunded),
-    credit('points', 'expired', totals.expired),
-    debit('points', 'adjusted_up', totals.adjusted_up),
-    credit('points', 'adjusted_down', totals.adjusted_down),
-    credit('points', 'user_points', balance + debt),
-    debit('points', 'user_debts', debt),
-    debit('debts', 'debt_incurred', totals.debt_incurred),
-    credit('debts', 'debt_repaid', totals.debt_repaid),
-    credit('debts', 'debt_canceled', totals.debt_canceled),
-    credit('debts', 'user_debts', debt),
-  ];
-}
-
-function isZero(
-  entries: readonly TrialBalanceEntry[],
-  section: TrialBalanceEntry['section'],
-): boolean {
-  const of = entries.filter((entry) => entry.section === section);
-  const debit = sumOf(of, 'debit');
-  return debit === sumOf(of, 'credit') && Number.isSafeInteger(debit);
-}
-
-function sumOf(entries: readonly TrialBalanceEntry[], side: 'debit' | 'credit'): number {
-  return entries.reduce((sum, entry) => sum + entry[side], 0);
 }
 
 function dayOf(days: Map<string, Movement>, time: string): Movement {
@@ -252,10 +159,8 @@ function dayOf(days: Map<string, Movement>, time: string): Movement {
   return sum;
 }
 
-function dayRows(days: ReadonlyMap<string, Movement>): DayRow[] {
-  let balance = 0;
-  let debt = 0;
-  let held = 0;
+function dayRows(days: ReadonlyMap<string, Movement>, opening: Standing): DayRow[] {
+  let { balance, debt, held } = opening;
   const rows: DayRow[] = [];
   for (const [day, movement] of [...days].sort(([a], [b]) => (a < b ? -1 : 1))) {
     balance += balanceOf(movement);

@@ -81,12 +81,14 @@ const json = ({ stdout }: Run) => JSON.parse(stdout) as Record<string, unknown>;
 it('npm run audit: what the verbs print, and how they end', async () => {
   const file = join(folder, 'statement.csv');
   const january = ['--from', '2026-01-01', '--to', '2026-01-31'];
-  const [balance, statement, story, unknown, trial, away] = await Promise.all([
+  const [balance, statement, story, unknown, trial, period, turned, away] = await Promise.all([
     audit('balance', ACCOUNT, '--as-of', '2025-12-31', '--json'),
     audit('statement', ACCOUNT, ...january, '--lang', 'en', '--out', file),
     audit('explain', holdId, '--json'),
     audit('explain', 'TASK0', '--account', ACCOUNT),
     audit('trial-balance'),
+    audit('trial-balance', '--from', '2026-01-01', '--as-of', '2026-01-31', '--json'),
+    audit('trial-balance', '--from', '2026-02-01', '--as-of', '2026-01-31'),
     auditIn({ EVENTSTORE_URL: 'http://nowhere' }, 'balance', ACCOUNT),
   ]);
   expect(balance).toMatchObject({ code: 0, stderr: '' });
@@ -108,6 +110,15 @@ it('npm run audit: what the verbs print, and how they end', async () => {
   expect(unknown.stderr).toContain(`nothing in account ${ACCOUNT} has the id "TASK0"`);
   expect(trial.code).toBe(0);
   expect(trial.stdout).toContain('It sums to zero.');
+  expect(period.code).toBe(0);
+  expect(json(period)).toMatchObject({
+    from: '2025-12-31T16:00:00.000Z',
+    as_of: '2026-01-31T15:59:59.999Z',
+    period: { adds_up: true },
+    sums_to_zero: true,
+  });
+  expect(turned).toMatchObject({ code: 2, stdout: '' });
+  expect(turned.stderr).toMatch(/^audit: --from is after --as-of: .*\n$/);
   expect(away).toMatchObject({ code: 2, stdout: '' });
   expect(away.stderr).toMatch(/^audit: EVENTSTORE_URL is .*\n$/);
 

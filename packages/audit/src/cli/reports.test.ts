@@ -44,6 +44,7 @@ describe('the reports on the command line', () => {
     [['statement', 'u1', '--format', 'xlsx'], /Allowed choices are csv, json, html/],
     [['statement', 'u1', '--lang', 'fr'], /Allowed choices are zh, en/],
     [['trial-balance', '--by', 'week'], /Allowed choices are none, day, source/],
+    [['trial-balance', '--from', 'january'], /--from <time>.*a time with its zone/],
     [['explain'], /missing required argument 'id'/],
   ])('%j: one sentence', async (args, sentence) => {
     const { out, error } = await said(args);
@@ -52,9 +53,12 @@ describe('the reports on the command line', () => {
     expect(out).toMatch(sentence);
   });
 
-  it('a time that ends before it begins is refused before anything is read', async () => {
-    const { error } = await said(['statement', 'u1', '--from', '2026-02-01', '--to', '2026-01-01']);
+  it.each([
+    [['statement', 'u1', '--from', '2026-02-01', '--to', '2026-01-01'], '--from is after --to'],
+    [['trial-balance', '--from', '2026-02-01', '--as-of', '2026-01-31'], '--from is after --as-of'],
+  ])('%j ends before it begins: refused before anything is read', async (args, sentence) => {
+    const { error } = await said(args);
     expect(error).toBeInstanceOf(CannotRunError);
-    expect(error).toMatchObject({ message: expect.stringContaining('--from is after --to') });
+    expect(error).toMatchObject({ message: expect.stringContaining(sentence) });
   });
 });

@@ -74,7 +74,7 @@ export function financeLedgerRoutes({
           try {
             return await withDeadline(stop, bounds.ledgerDeadlineMs, (signal) => {
               const events = () => inTurns(eventsUpTo(log, { pin, signal }), signal);
-              return trialBalance(events, { asOf: as_of, position: pin, by });
+              return trialBalance(events, { from: null, asOf: as_of, position: pin, by });
             });
           } finally {
             giveBack();
