@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { DamagedFileError, type LineBlock } from './export-file.ts';
 import type { StreamHead } from './heads.ts';
 import { readSealedLine } from './seal.ts';
@@ -50,8 +49,7 @@ function judgeUpTo(head: StreamHead) {
 
   return {
     next(bytes: Buffer, line: number): string | null {
-      if (!isUtf8(bytes)) return `line ${line} is not UTF-8`;
-      const { event, problem } = readSealedLine(bytes.toString('utf8'));
+      const { event, problem } = readSealedLine(bytes);
       if (event === null || problem !== null) {
         return `line ${line} ${problem?.message ?? 'is no event'}`;
       }

@@ -56,5 +56,5 @@ export interface EventPlace {
   readonly revision: number;
   readonly position: bigint | string;
   /** Line of the export, from 1; absent when the event did not come from one. */
-  readonly line?: number;
+  readonly line?: number | undefined;
 }

@@ -23,11 +23,8 @@ const DATA: JsonObject = {
   metadata: { hash: 'x', id: 'y' },
   list: [{ b: 1, a: -1.5e30 }, null, true],
 };
-function kindOf(line: string) {
-  const sealedLine = readSealedLine(line);
-  // With its bytes the same judge takes another way.
-  expect(readSealedLine(line, Buffer.from(line)).problem).toEqual(sealedLine.problem);
-  return sealedLine.problem?.kind ?? null;
+function kindOf(line: string | Buffer) {
+  return readSealedLine(Buffer.from(line as string)).problem?.kind ?? null;
 }
 
 describe('the seal of a line', () => {
@@ -55,7 +52,7 @@ describe('the seal of a line', () => {
       const changed = Buffer.from(bytes);
       changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
       // 7 ^ 1 is 6: a position is covered by anchors, not by the event's hash.
-      expect([at, kindOf(changed.toString()) === null]).toEqual([at, at === free]);
+      expect([at, kindOf(changed) === null]).toEqual([at, at === free]);
     }
   });
 
@@ -110,9 +107,8 @@ describe('the seal of a line', () => {
   });
 
   it('says what is wrong', () => {
-    expect(readSealedLine(goodLine.replace('{"a":1}', '{"a": 1}')).problem?.message).toContain(
-      'at character 14 it has " 1}',
-    );
+    const spaced = Buffer.from(goodLine.replace('{"a":1}', '{"a": 1}'));
+    expect(readSealedLine(spaced).problem?.message).toContain('at character 14 it has " 1}');
   });
 });
 

@@ -1,9 +1,11 @@
+import { isAscii, isUtf8 } from 'node:buffer';
 import { hash as digest } from 'node:crypto';
 import { MAX_JSON_DEPTH, canonicalJson } from '@points/event-store/canonical-json';
 import { isJsonObject, type JsonObject, type JsonValue } from '@points/event-store/event-log';
 import { contentHash, eventIdOf } from '@points/event-store/hash-chain';
 import type { AuditEvent } from './audit-event.ts';
 import type { FindingKind } from './finding.ts';
+import { readable } from './raw-text.ts';
 
 /** One event as its line of an export says it; the position in decimal. */
 export interface LineEvent extends Omit<AuditEvent, 'position'> {
@@ -25,29 +27,56 @@ export interface SealedLine {
 /**
  * Judges one line of an export by itself: an event as canonical JSON (RFC 8785), `metadata.hash` the SHA-256 of its
  * content, `id` the UUIDv5 of that hash. Whether it is the right event at this place is for the chains.
- *
- * `line` has to come from valid UTF-8: a decoder that puts U+FFFD for bad bytes would hide them from this judge. `bytes`
- * are the same line as they stood in the file, if they are at hand: they are hashed as they are.
- * A canonical line holds the hashed text already: it is cut out of the line, not written anew.
  */
-export function readSealedLine(line: string, bytes?: Buffer): SealedLine {
+export function readSealedLine(line: Buffer): SealedLine {
+  const { event, problem } = readRawLine(line);
+  if (event === null || isAscii(line)) return { event, problem };
+  return { event: JSON.parse(line.toString('utf8')), problem };
+}
+
+/** The same, some two times as fast: the texts of the event are raw (see `raw-text.ts`), those of the problem are not. */
+export function readRawLine(line: Buffer): SealedLine {
+  // A decoder would put U+FFFD for bad bytes, and the change would be gone.
+  if (!isUtf8(line)) return NOT_UTF8;
   let value: JsonValue;
   try {
-    value = JSON.parse(line);
+    value = JSON.parse(line.toString('latin1'));
   } catch {
-    return { event: null, problem: { kind: 'not_json', message: 'is not JSON' } };
+    return NOT_JSON;
   }
   const shapeProblem = problemOfShape(value);
   if (shapeProblem !== null) {
-    return { event: null, problem: { kind: 'not_an_event', message: shapeProblem } };
+    return { event: null, problem: { kind: 'not_an_event', message: readable(shapeProblem) } };
   }
   const event = value as unknown as LineEvent;
-  const notCanonical = whyNotCanonical(value, line);
-  if (notCanonical !== null) {
-    return { event, problem: { kind: 'not_canonical', message: notCanonical } };
+  const parts = partsOfLine(event, line);
+  if (parts === null) return { event, problem: problemOfText(line.toString('utf8')) };
+  const problem = problemOfSeal(event, hashOfParts(line, parts));
+  if (problem === null) return { event, problem };
+  return { event, problem: { ...problem, message: readable(problem.message) } };
+}
+
+const NOT_UTF8: SealedLine = {
+  event: null,
+  problem: { kind: 'not_json', message: 'is not UTF-8' },
+};
+const NOT_JSON: SealedLine = { event: null, problem: { kind: 'not_json', message: 'is not JSON' } };
+
+/** The long way: the canonical text is written and compared. `line` is a JSON object of an event's shape. */
+function problemOfText(line: string): SealProblem | null {
+  const event: LineEvent = JSON.parse(line);
+  try {
+    const canonical = canonicalJson(event as unknown as JsonObject);
+    if (canonical === line) return problemOfSeal(event, contentHash(event));
+    return notCanonical(difference(line, canonical));
+  } catch (error) {
+    if (error instanceof TypeError) return notCanonical(error.message);
+    throw error;
   }
-  const computed = hashOfLine(line, bytes, event) ?? contentHash(event);
-  return { event, problem: problemOfSeal(event, computed) };
+}
+
+function notCanonical(why: string): SealProblem {
+  return { kind: 'not_canonical', message: `is not canonical JSON (RFC 8785): ${why}` };
 }
 
 /** The same for an event that was read from a store, whose JSON text nobody sees. Null when it is sealed. */
@@ -77,7 +106,8 @@ function problemOfSeal(event: Omit<AuditEvent, 'position'>, computed: string): S
   return { kind: 'wrong_event_id', message: `has id ${event.id}, its hash gives ${id}` };
 }
 
-const MEMBERS = new Set(['data', 'id', 'metadata', 'position', 'revision', 'stream', 'type']);
+const MEMBERS_IN_ORDER = ['data', 'id', 'metadata', 'position', 'revision', 'stream', 'type'];
+const MEMBERS = new Set(MEMBERS_IN_ORDER);
 const POSITION = /^(0|[1-9]\d{0,19})$/;
 
 function problemOfShape(value: JsonValue): string | null {
@@ -107,65 +137,75 @@ function problemOfMetadata(metadata: JsonObject): string | null {
   return null;
 }
 
+/** Where in a canonical line the parts begin that its hash does not cover; in bytes. */
+interface LineParts {
+  /** `,"id":"…"` */
+  readonly id: number;
+  /** `,"metadata":{…}` */
+  readonly metadata: number;
+  /** `"hash":"…",` in there: a comma follows, since `prev_hash` comes after it. */
+  readonly hash: number;
+  readonly afterHash: number;
+  /** `,"position":"…"` */
+  readonly position: number;
+  /** `,"revision":…` */
+  readonly revision: number;
+}
+
 /**
- * The hash of a canonical line, whose hashed text is the line without some of its parts; null when it has to be written
- * anew (metadata that servers add).
+ * The parts of a canonical line; null when it is not canonical, or when the short way cannot tell: texts that need an
+ * escape, metadata that servers add.
  *
- * The line ends in scalars, and metadata is a flat map of texts, in which a quote is always escaped: so the last
- * `,"position":"` and the last `,"metadata":{` before it are members of the event itself.
+ * Without exponents no text of a value is shorter than the canonical one: white space, other escapes, longer numbers and
+ * repeated names each add to it. So a line that is just as long as its value is at least, with its names in order, is
+ * canonical, and nothing has to be written anew to see that, which would be a third of the work on a line.
  */
-function hashOfLine(
-  line: string,
-  bytes: Buffer | undefined,
-  { metadata }: LineEvent,
-): string | null {
-  const position = line.lastIndexOf(',"position":"');
-  const map = line.lastIndexOf(',"metadata":{', position);
-  if (line.slice(map, position).includes('"$schema.')) return null;
-  const member = `"hash":"${metadata['hash']}"`;
-  const from = line.indexOf(member, map);
-  // In front of "prev_hash" at the latest, so a comma follows.
-  const to = from + member.length + 1;
-  const id = line.lastIndexOf(',"id":"', map);
-  const revision = line.indexOf(',"revision":', position);
-  const further = bytes === undefined ? null : bytesBefore(line, bytes, id);
-  if (bytes === undefined || further === null || bytes.length > joined.length) {
-    const text =
-      line.slice(0, id) + line.slice(map, from) + line.slice(to, position) + line.slice(revision);
-    return digest('sha256', text, 'hex');
+function partsOfLine(event: LineEvent, line: Buffer): LineParts | null {
+  const { data, id, metadata, position, revision, stream, type } = event;
+  mayBeShorter = false;
+  hasAstral = ASTRAL_LEADS.some((byte) => line.includes(byte));
+  const idAt = '{"data":'.length + shortestBytes(data, 1);
+  const metadataAt = idAt + ',"id":""'.length + id.length;
+  const positionAt = metadataAt + ',"metadata":'.length + shortestMetadata(metadata);
+  const revisionAt = positionAt + ',"position":""'.length + position.length;
+  const streamAt = revisionAt + ',"revision":'.length + digitsOf(revision);
+  const end = streamAt + ',"stream":"","type":""}'.length + stream.length + type.length;
+  // Also when something was NaN.
+  if (end !== line.length || !hasMembersInOrder(event)) return null;
+  if (mayBeShorter && EXPONENT.test(line.toString('latin1'))) return null;
+  const hash = metadataAt + ',"metadata":'.length + hashAt;
+  const afterHash = hash + '"hash":"",'.length + (metadata['hash'] ?? '').length;
+  return {
+    id: idAt,
+    metadata: metadataAt,
+    hash,
+    afterHash,
+    position: positionAt,
+    revision: revisionAt,
+  };
+}
+
+function hasMembersInOrder(event: LineEvent): boolean {
+  let place = 0;
+  for (const name in event) {
+    if (name !== MEMBERS_IN_ORDER[place]) return false;
+    place += 1;
   }
-  let end = bytes.copy(joined, 0, 0, id + further);
-  end += bytes.copy(joined, end, map + further, from + further);
-  end += bytes.copy(joined, end, to + further, position + further);
-  end += bytes.copy(joined, end, revision + further);
-  return digest('sha256', joined.subarray(0, end), 'hex');
+  return true;
 }
 
-/** A usual line has 1,300 bytes. Longer ones are hashed from their text. */
-const joined = Buffer.alloc(16 * 1024);
-const ASCII = /^[ -~]*$/;
-
-/** How many bytes further than in the text everything from `at` on is; null when that is not the same for all of it. */
-function bytesBefore(line: string, bytes: Buffer, at: number): number | null {
-  const further = bytes.length - line.length;
-  return further === 0 || ASCII.test(line.slice(at)) ? further : null;
+/** SHA-256 of the line without those parts, which is the text that was hashed. */
+function hashOfParts(line: Buffer, parts: LineParts): string {
+  const hashed = line.length <= scratch.length ? scratch : Buffer.allocUnsafe(line.length);
+  let end = line.copy(hashed, 0, 0, parts.id);
+  end += line.copy(hashed, end, parts.metadata, parts.hash);
+  end += line.copy(hashed, end, parts.afterHash, parts.position);
+  end += line.copy(hashed, end, parts.revision);
+  return digest('sha256', hashed.subarray(0, end), 'hex');
 }
 
-/** Null when `line` is the canonical text of `value`. */
-function whyNotCanonical(value: JsonValue, line: string): string | null {
-  try {
-    mayBeShorter = false;
-    const isShortest = shortestUnits(value, 0) === line.length;
-    if (isShortest && !(mayBeShorter && EXPONENT.test(line))) return null;
-    const canonical = canonicalJson(value);
-    return canonical === line
-      ? null
-      : `is not canonical JSON (RFC 8785): ${difference(line, canonical)}`;
-  } catch (error) {
-    if (error instanceof TypeError) return `is not canonical JSON (RFC 8785): ${error.message}`;
-    throw error;
-  }
-}
+/** A usual line has 1,300 bytes. */
+const scratch = Buffer.alloc(16 * 1024);
 
 /** The one way to write a value shorter than canonical JSON does (`1e3`), or a text that looks like it. */
 const EXPONENT = /[:,[]\s*-?\d[\d.]*[eE]/;
@@ -173,52 +213,89 @@ const EXPONENT = /[:,[]\s*-?\d[\d.]*[eE]/;
 /** Whether the value in hand has a number that an exponent writes in no more characters: 100 and its like, and fractions. */
 let mayBeShorter = false;
 
+/**
+ * Names are sorted by UTF-16 code units, and raw text compares by bytes: another order only where a character beyond
+ * U+FFFF is compared, whose UTF-8 begins with one of these bytes.
+ */
+const ASTRAL_LEADS = [0xf0, 0xf1, 0xf2, 0xf3, 0xf4];
+let hasAstral = false;
+const BEYOND_ASCII = /[\u0080-\u00FF]/;
+
+/** Where the member `hash` begins in the metadata in hand. */
+let hashAt = 0;
+
 const NOT_PLAIN = Number.NaN;
 
 /**
- * How long the canonical text is when no text in it needs an escape; NaN when names are out of order, or when nobody can
- * say because they look like array indexes, which JavaScript puts first.
- *
- * Without exponents no text of a value is shorter than the canonical one: white space, other escapes, longer numbers and
- * repeated names each add to it. So a line that is just that long is canonical, and nothing has to be written anew to
- * see that, which would be a third of the work on a line.
+ * How many bytes the canonical text of a value with raw texts has when none of them needs an escape; NaN when names are
+ * out of order, or when the short way cannot say.
  */
-function shortestUnits(value: JsonValue, depth: number): number {
+function shortestBytes(value: JsonValue, depth: number): number {
   if (typeof value === 'string') return value.length + 2;
   if (typeof value === 'number') {
     if ((value % 100 === 0 && value !== 0) || !Number.isInteger(value)) mayBeShorter = true;
-    return `${value}`.length;
+    return digitsOf(value);
   }
   if (typeof value === 'boolean' || value === null) return `${value}`.length;
   if (depth >= MAX_JSON_DEPTH) return NOT_PLAIN;
   return Array.isArray(value)
-    ? unitsOfArray(value as readonly JsonValue[], depth + 1)
-    : unitsOfObject(value as JsonObject, depth + 1);
+    ? shortestArray(value as readonly JsonValue[], depth + 1)
+    : shortestObject(value as JsonObject, depth + 1);
 }
 
-function unitsOfArray(items: readonly JsonValue[], depth: number): number {
-  let units = items.length === 0 ? 2 : items.length + 1;
-  for (const item of items) units += shortestUnits(item, depth);
-  return units;
+function shortestArray(items: readonly JsonValue[], depth: number): number {
+  let bytes = items.length === 0 ? 2 : items.length + 1;
+  for (const item of items) bytes += shortestBytes(item, depth);
+  return bytes;
 }
 
-function unitsOfObject(members: JsonObject, depth: number): number {
-  let units = 2;
-  let before: string | null = null;
+function shortestObject(members: JsonObject, depth: number): number {
+  let bytes = 2;
+  let before = '';
   for (const name in members) {
-    const first = name.charCodeAt(0);
-    if (first >= DIGIT_0 && first <= DIGIT_9) return NOT_PLAIN;
     const member = members[name];
-    if (member === undefined || (before !== null && name <= before)) return NOT_PLAIN;
+    if (member === undefined || !mayFollow(name, before, bytes > 2)) return NOT_PLAIN;
     // Quotes and colon, and a comma after the first.
-    units += name.length + (before === null ? 3 : 4) + shortestUnits(member, depth);
+    bytes += name.length + (bytes === 2 ? 3 : 4) + shortestBytes(member, depth);
     before = name;
   }
-  return units;
+  return bytes;
+}
+
+/** The same for metadata, where it also sees where the hash is. */
+function shortestMetadata(metadata: LineEvent['metadata']): number {
+  let bytes = 2;
+  let before = '';
+  for (const name in metadata) {
+    const text = metadata[name];
+    if (text === undefined || !mayFollow(name, before, bytes > 2)) return NOT_PLAIN;
+    if (name.startsWith('$schema.')) return NOT_PLAIN;
+    if (name === 'hash') hashAt = bytes === 2 ? 1 : bytes;
+    bytes += name.length + (bytes === 2 ? 5 : 6) + text.length;
+    before = name;
+  }
+  return bytes;
+}
+
+/** Whether a name is in its place: behind the one before it, and no array index, which JavaScript puts first. */
+function mayFollow(name: string, before: string, hasBefore: boolean): boolean {
+  const first = name.charCodeAt(0);
+  if (first >= DIGIT_0 && first <= DIGIT_9) return false;
+  if (hasBefore && name <= before) return false;
+  return !(hasAstral && BEYOND_ASCII.test(name));
 }
 
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
+
+/** How many characters the canonical text of a number has. */
+function digitsOf(value: number): number {
+  if (!Number.isSafeInteger(value)) return `${value}`.length;
+  let rest = Math.abs(value);
+  let digits = value < 0 ? 2 : 1;
+  for (; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
+  return digits;
+}
 
 const SHOWN_UNITS = 24;
 

@@ -16,8 +16,8 @@ export function linkOf(
   line?: number,
 ): ChainLink {
   const { stream, revision, position, metadata } = event;
-  const place = { stream, revision, position, ...(line === undefined ? {} : { line }) };
-  return { ...place, hash: metadata['hash'] ?? '', prev_hash: metadata['prev_hash'] ?? '' };
+  const { hash = '', prev_hash = '' } = metadata;
+  return { stream, revision, position, line, hash, prev_hash };
 }
 
 export interface StreamChains {

@@ -1,5 +1,5 @@
 import { type LedgerEvent, decodeStoredEvent, schemaName } from '@points/contracts/stored-events';
-import { parseStream } from '@points/contracts/streams';
+import { type LedgerStream, parseStream } from '@points/contracts/streams';
 import type { AccountEvent, AccountEventType, EventContext } from '@points/domain/account/events';
 import type { AuditEvent } from '../audit-event.ts';
 import { hasShape, isTime } from './event-shapes.ts';
@@ -10,16 +10,14 @@ import { hasShape, isTime } from './event-shapes.ts';
  * known are left in the data.
  */
 export function decodeEvent(event: Omit<AuditEvent, 'position'>): LedgerEvent {
-  return decodePresent(event) ?? decodeStoredEvent(event);
+  return decodePresent(parseStream(event.stream), event) ?? decodeStoredEvent(event);
 }
 
-function decodePresent({
-  stream,
-  type,
-  data,
-  metadata,
-}: Omit<AuditEvent, 'position'>): LedgerEvent | null {
-  const name = parseStream(stream);
+/** The short way, `name` being that of the event's stream; null = take the long one. Its texts may be raw. */
+export function decodePresent(
+  name: LedgerStream | null,
+  { type, data, metadata }: Pick<AuditEvent, 'type' | 'data' | 'metadata'>,
+): LedgerEvent | null {
   if (name?.category !== 'account') return null;
   const context = contextOf(metadata);
   if (context === null || !hasShape(type, data)) return null;

@@ -19,7 +19,7 @@ describe('a log that is made up', () => {
       expect(position > before).toBe(true);
       before = position;
       const line = canonicalJson({ ...event, position: String(position) });
-      expect(readSealedLine(line).problem).toBeNull();
+      expect(readSealedLine(Buffer.from(line)).problem).toBeNull();
       const head = heads.get(event.stream) ?? { revision: -1, hash: GENESIS_HASH };
       expect([event.revision, event.metadata['prev_hash']]).toEqual([head.revision + 1, head.hash]);
       heads.set(event.stream, { revision: event.revision, hash: event.metadata['hash'] });

@@ -1,19 +1,20 @@
-import { isUtf8 } from 'node:buffer';
 import {
   type LedgerEvent,
   UnreadableEventError,
+  decodeStoredEvent,
   isKnownEvent,
 } from '@points/contracts/stored-events';
-import { parseStream } from '@points/contracts/streams';
+import { type LedgerStream, parseStream } from '@points/contracts/streams';
 import { type AccountBooks, openAccountBooks } from '../books/account-books.ts';
-import { decodeEvent } from '../books/decode.ts';
+import { decodePresent } from '../books/decode.ts';
 import type { UsedOnce as OnceKind } from '../books/ledger.ts';
 import { type SettledHolds, createSettledHolds } from '../books/settled-holds.ts';
 import { WrongBooksError } from '../books/wrong-books.ts';
 import { type Finding, type FindingKind, findingAt, findingOutside } from '../finding.ts';
-import type { StreamHead } from '../heads.ts';
+import { type StreamHead, inOrder } from '../heads.ts';
 import { MOVEMENT_KINDS, type Movement, addMovement, noMovement } from '../movement.ts';
-import { type LineEvent, readSealedLine } from '../seal.ts';
+import { readable, rawValue } from '../raw-text.ts';
+import { type LineEvent, readRawLine } from '../seal.ts';
 import { createStreamChains, linkOf } from '../stream-chains.ts';
 import { createRepeats, createUsedOnce } from './used-once.ts';
 
@@ -65,6 +66,13 @@ export interface LineJudge {
   finish(): Judgement;
 }
 
+interface JudgedStream {
+  /** Null = no stream of the ledger. */
+  readonly name: LedgerStream | null;
+  /** Of an account; null = not judged, or not any more. */
+  books: AccountBooks | null;
+}
+
 export const MAX_FINDINGS = 1_000;
 const MAX_FORGOTTEN_HOLDS = 1_000_000;
 
@@ -75,14 +83,12 @@ const MAX_FORGOTTEN_HOLDS = 1_000_000;
 export function createLineJudge(options: JudgeOptions): LineJudge {
   const { partial, folder, second } = options;
   const chains = createStreamChains({ mayBeginLate: partial });
-  /** Null = not judged, or not any more. */
-  const accounts = new Map<string, AccountBooks | null>();
+  const streams = new Map<string, JudgedStream>();
   const usedOnce = second === null ? createUsedOnce(folder) : null;
   const repeats = second === null ? null : createRepeats(second.repeated);
   const remembered = new Set(second?.holds);
   const forgotten = new Set<string>();
   const settledHolds: SettledHolds = createSettledHolds(options.settledHolds);
-  const strangers = new Set<string>();
   const findings: Finding[] = [];
   const moved = noMovement();
   let findingCount = 0;
@@ -113,20 +119,15 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
       onUse: (kind, key) => use(stream, kind, key),
     });
 
-  const close = (stream: string): void => {
-    if (accounts.has(stream)) accounts.set(stream, null);
-  };
-
-  function keepBooks(event: LineEvent, line: number): void {
+  function keepBooks(judged: JudgedStream, event: LineEvent, line: number, bytes: Buffer): void {
     const { stream } = event;
-    const books = accounts.get(stream);
-    if (books === null) return;
+    const { books } = judged;
     let decoded: LedgerEvent;
     try {
-      decoded = decodeEvent(event);
+      decoded = decodePresent(judged.name, event) ?? decodeAtLength(bytes);
     } catch (error) {
       if (!(error instanceof UnreadableEventError)) throw error;
-      close(stream);
+      judged.books = null;
       const kind: FindingKind = isKnownEvent(event) ? 'unreadable_event' : 'unknown_event_type';
       return find({ ...findingAt({ ...event, line }, kind, ''), message: error.message });
     }
@@ -134,76 +135,76 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
     if (decoded.category !== 'account') {
       const { index, command_id } = decoded.context;
       if (index === 0) use(stream, 'command', command_id);
-    } else if (books !== undefined) {
+    } else if (books !== null) {
       try {
         books.apply(decoded);
         addMovement(moved, decoded.event);
       } catch (error) {
         if (!(error instanceof WrongBooksError)) throw error;
-        close(stream);
-        const what = `(${event.type}) cannot be right: ${error.message}`;
+        judged.books = null;
+        const what = `(${event.type}) cannot be right: ${readable(error.message)}`;
         return find(findingAt({ ...event, line }, 'wrong_books', what));
       }
     }
     if (again !== null) {
       const { kind, key } = again as { kind: OnceKind; key: string };
-      const what = `uses ${kind === 'command' ? 'command' : 'hold id'} ${key} a second time`;
+      const what = `uses ${kind === 'command' ? 'command' : 'hold id'} ${readable(key)} a second time`;
       find(findingAt({ ...event, line }, 'used_twice', what));
     }
   }
 
-  function judgeStream(event: LineEvent, line: number): boolean {
-    const { stream } = event;
-    if (chains.has(stream)) return !strangers.has(stream);
+  function begin({ stream, revision, position }: LineEvent, line: number): JudgedStream {
     const name = parseStream(stream);
-    if (name === null) {
-      strangers.add(stream);
+    const isJudged = name?.category === 'account' && !(partial && revision > 0);
+    const judged = { name, books: isJudged ? open(stream) : null };
+    streams.set(stream, judged);
+    if (name === null)
       find(
         findingAt(
-          { ...event, line },
+          { stream: readable(stream), revision, position, line },
           'not_a_ledger_stream',
           'is in a stream that is not the ledger’s',
         ),
       );
-      return false;
-    }
-    if (name.category === 'account')
-      accounts.set(stream, partial && event.revision > 0 ? null : open(stream));
-    return true;
+    return judged;
+  }
+
+  function heads(): StreamHead[] {
+    return inOrder(chains.heads().map((head) => ({ ...head, stream: readable(head.stream) })));
   }
 
   return {
     add(bytes, line) {
-      // A decoder would put U+FFFD for bad bytes, and the change would be gone.
-      const { event, problem } = isUtf8(bytes)
-        ? readSealedLine(bytes.toString('utf8'), bytes)
-        : NOT_UTF8;
+      const { event, problem } = readRawLine(bytes);
       if (event === null) {
         const message = `line ${line} ${problem?.message ?? ''}`;
         return find(findingOutside(problem?.kind ?? 'not_an_event', message, { line }));
       }
       events += 1;
-      const isOurs = judgeStream(event, line);
-      const { stream } = event;
+      const judged = streams.get(event.stream) ?? begin(event, line);
       const link = linkOf(event, line);
       const chained = chains.add(link);
       if (problem !== null) {
         // A changed event rarely fits its chain either: one tampering is told once.
-        close(stream);
-        return find(findingAt(link, problem.kind, problem.message));
+        judged.books = null;
+        const place = { ...link, stream: readable(link.stream) };
+        return find(findingAt(place, problem.kind, problem.message));
       }
       if (chained !== null) {
-        find(chained);
+        const { stream, message } = chained;
+        find({ ...chained, stream: stream && readable(stream), message: readable(message) });
         if (chained.kind === 'repeated_event') return;
-        close(stream);
+        judged.books = null;
       }
-      if (isOurs) keepBooks(event, line);
+      if (judged.name !== null) keepBooks(judged, event, line, bytes);
     },
-    heads: () => chains.heads(),
+    heads,
     finish() {
       const totals = noMovement();
-      let [balance, debt, held, notJudged] = [0, 0, 0, 0];
-      for (const books of accounts.values()) {
+      let [accounts, balance, debt, held, notJudged] = [0, 0, 0, 0, 0];
+      for (const { name, books } of streams.values()) {
+        if (name?.category !== 'account') continue;
+        accounts += 1;
         if (books === null) {
           notJudged += 1;
           continue;
@@ -216,9 +217,9 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
       return {
         findings,
         findingCount,
-        heads: chains.heads(),
+        heads: heads(),
         events,
-        accounts: accounts.size,
+        accounts,
         notJudged,
         moved,
         totals,
@@ -235,7 +236,8 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
 /** The books themselves keep the others for ever: account rules §2.5. */
 const SPILLED: ReadonlySet<OnceKind> = new Set(['command', 'hold']);
 
-const NOT_UTF8 = {
-  event: null,
-  problem: { kind: 'not_json', message: 'is not UTF-8' },
-} as const;
+/** An event of an older shape, another stream, or an odd one, as contracts reads it; in raw text like the others. */
+function decodeAtLength(line: Buffer): LedgerEvent {
+  const event: LineEvent = JSON.parse(line.toString('utf8'));
+  return rawValue(decodeStoredEvent(event));
+}

@@ -210,7 +210,7 @@ function createReader(judges: Judges, anchors: readonly LedgerAnchor[]) {
 
 /** The place in a line that is an event, but not written as events are. */
 function placeByReading(line: Buffer): LinePlace | null {
-  const { event } = readSealedLine(line.toString('utf8'));
+  const { event } = readSealedLine(line);
   if (event === null) return null;
   const { position, revision, stream, type } = event;
   return {
