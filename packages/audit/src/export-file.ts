@@ -5,6 +5,7 @@ import { createGunzip } from 'node:zlib';
 
 /** Some whole lines of an export. */
 export interface LineBlock {
+  /** Of a file they are in shared memory, so that threads need no copy of their own. */
   readonly bytes: Buffer;
   /** For each line the place after its last byte, where its line feed is; the next line begins one further. */
   readonly ends: readonly number[];
@@ -58,7 +59,7 @@ async function* blocksOf(
   let firstLine = 1;
   try {
     for await (const chunk of chunks) {
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      const bytes = shared(rest, chunk);
       const ends = lineEnds(bytes, rest.length);
       const last = ends.at(-1);
       rest = last === undefined ? bytes : bytes.subarray(last + 1);
@@ -81,6 +82,13 @@ async function* blocksOf(
   yield { bytes: rest, ends: [rest.length], firstLine, share: 1 };
 }
 
+function shared(rest: Buffer, chunk: Buffer): Buffer {
+  const bytes = Buffer.from(new SharedArrayBuffer(rest.length + chunk.length));
+  rest.copy(bytes);
+  chunk.copy(bytes, rest.length);
+  return bytes;
+}
+
 const LINE_FEED = 0x0a;
 const CLOSING_BRACE = 0x7d;
 
@@ -97,17 +105,14 @@ async function beginsAsGzip(handle: FileHandle): Promise<boolean> {
   return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
 }
 
+/** Each chunk is gone with the next. */
 async function* chunksOf(
   handle: FileHandle,
   progress: { bytes: number },
 ): AsyncGenerator<Buffer, void> {
+  const buffer = Buffer.alloc(CHUNK_BYTES);
   for (;;) {
-    const { buffer, bytesRead } = await handle.read(
-      Buffer.allocUnsafe(CHUNK_BYTES),
-      0,
-      CHUNK_BYTES,
-      progress.bytes,
-    );
+    const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, progress.bytes);
     if (bytesRead === 0) return;
     progress.bytes += bytesRead;
     yield buffer.subarray(0, bytesRead);

@@ -47,17 +47,24 @@ export interface LinePlace {
   readonly text: string;
 }
 
-const POSITION_MEMBER = Buffer.from(',"position":"');
+const POSITION_MEMBER = ',"position":"';
 const PLACE =
   /^,"position":"(0|[1-9]\d{0,19})","revision":(0|[1-9]\d{0,15}),"stream":"([!#-[\]-~]*)","type":"([!#-[\]-~]*)"\}$/;
+/** Bytes; the names of the ledger's streams and types leave half of it free. */
+const USUAL_TAIL_BYTES = 256;
 
 /** The place of the event whose line this is; null = it does not end as canonical lines of events do. */
 export function placeOf(line: Buffer): LinePlace | null {
-  const start = line.lastIndexOf(POSITION_MEMBER);
-  if (start === -1) return null;
-  const tail = line.toString('latin1', start);
-  const match = PLACE.exec(tail);
-  if (match === null) return null;
+  const tail =
+    tailOf(line.toString('latin1', Math.max(0, line.length - USUAL_TAIL_BYTES))) ??
+    tailOf(line.toString('latin1'));
+  const match = tail === null ? null : PLACE.exec(tail);
+  if (tail === null || match === null) return null;
   const [, position = '', revision = '', stream = '', type = ''] = match;
   return { position, revision: Number(revision), stream, type, text: `{${tail.slice(1)}` };
+}
+
+function tailOf(text: string): string | null {
+  const start = text.lastIndexOf(POSITION_MEMBER);
+  return start === -1 ? null : text.slice(start);
 }

@@ -9,7 +9,7 @@ parentPort?.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'lines':
       judgeLines(message);
-      return answer({ kind: 'taken', buffer: message.buffer }, [message.buffer]);
+      return answer({ kind: 'taken' });
     case 'heads':
       return answer({ kind: 'heads', heads: judge.heads() });
     case 'finish':
@@ -19,15 +19,12 @@ parentPort?.on('message', (message: ToWorker) => {
   }
 });
 
-function judgeLines({ buffer, ends, lines }: Extract<ToWorker, { kind: 'lines' }>): void {
-  const bytes = Buffer.from(buffer);
-  let start = 0;
-  for (const [index, end] of ends.entries()) {
-    judge.add(bytes.subarray(start, end), lines[index] ?? 0);
-    start = end;
-  }
+function judgeLines({ bytes, places }: Extract<ToWorker, { kind: 'lines' }>): void {
+  const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < places.length; at += 3)
+    judge.add(block.subarray(places[at], places[at + 1]), places[at + 2] ?? 0);
 }
 
-function answer(message: FromWorker, transfer: ArrayBuffer[] = []): void {
-  parentPort?.postMessage(message, transfer);
+function answer(message: FromWorker): void {
+  parentPort?.postMessage(message);
 }

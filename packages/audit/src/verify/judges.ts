@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { LineBlock } from '../export-file.ts';
 import { type StreamHead, inOrder } from '../heads.ts';
 import {
   type JudgeOptions,
@@ -11,8 +12,12 @@ import {
 
 /** Several judges, each of some of the streams. */
 export interface Judges {
-  /** The next line, which is of `stream`; null = of none that could be made out. Wait for what it returns. */
-  add(stream: string | null, line: Buffer, number: number): Promise<void> | undefined;
+  /** The lines that are added next are in this block. */
+  begin(block: LineBlock): void;
+  /** A line of the block in hand, from its first byte to behind its last; `stream` null = it is of none that could be made out. */
+  add(stream: string | null, start: number, end: number, number: number): void;
+  /** Nothing more is added of the block in hand. Wait for what it returns before the next. */
+  end(): Promise<void> | undefined;
   /** Heads of all streams after the lines so far, in order. */
   heads(): Promise<StreamHead[]>;
   finish(): Promise<Judgement[]>;
@@ -27,11 +32,15 @@ export interface JudgesOptions extends Omit<JudgeOptions, 'second'> {
 /** One judge, in this thread. */
 export function judgeHere({ seconds, ...options }: JudgesOptions): Judges {
   const judge = createLineJudge({ ...options, second: seconds[0] ?? null });
+  let bytes: Buffer = Buffer.alloc(0);
   return {
-    add(_, line, number) {
-      judge.add(line, number);
-      return undefined;
+    begin(block) {
+      bytes = block.bytes;
     },
+    add(_, start, end, number) {
+      judge.add(bytes.subarray(start, end), number);
+    },
+    end: () => undefined,
     heads: async () => judge.heads(),
     finish: async () => [judge.finish()],
     close: async () => undefined,
@@ -51,7 +60,16 @@ export function judgeInThreads(
     }),
   );
   return {
-    add: (stream, line, number) => threads[placeOf(stream, count)]?.add(line, number),
+    begin(block) {
+      for (const each of threads) each.begin(block);
+    },
+    add: (stream, start, end, number) => threads[placeOf(stream, count)]?.add(start, end, number),
+    end() {
+      for (const each of threads) each.send();
+      return threads.some((each) => each.isBusy())
+        ? Promise.all(threads.map((each) => each.room())).then(() => undefined)
+        : undefined;
+    },
     heads: async () => inOrder((await Promise.all(threads.map((each) => each.heads()))).flat()),
     finish: () => Promise.all(threads.map((each) => each.finish())),
     close: async () => void (await Promise.all(threads.map((each) => each.close()))),
@@ -70,27 +88,29 @@ function placeOf(stream: string | null, count: number): number {
 export type ToWorker =
   | {
       readonly kind: 'lines';
-      /** Lines end to end. */
-      readonly buffer: ArrayBuffer;
-      /** Where each ends in it. */
-      readonly ends: readonly number[];
-      readonly lines: readonly number[];
+      readonly bytes: Uint8Array;
+      /** Three numbers for each line: where it begins in them, where it ends, and its number. */
+      readonly places: Float64Array;
     }
   | { readonly kind: 'heads' }
   | { readonly kind: 'finish' };
 
 export type FromWorker =
-  | { readonly kind: 'taken'; readonly buffer: ArrayBuffer }
+  | { readonly kind: 'taken' }
   | { readonly kind: 'heads'; readonly heads: StreamHead[] }
   | { readonly kind: 'finished'; readonly judgement: Judgement };
 
-/** Bytes that are sent to a thread at a time. */
-const BATCH_BYTES = 256 * 1024;
-/** Batches that a thread has and has not judged yet. */
+/** Messages with lines that a thread has and has not judged yet. */
 const MAX_AHEAD = 4;
 
 interface Thread {
-  add(line: Buffer, number: number): Promise<void> | undefined;
+  begin(block: LineBlock): void;
+  add(start: number, end: number, number: number): void;
+  /** Hands over what was added. */
+  send(): void;
+  isBusy(): boolean;
+  /** Until it is not busy. */
+  room(): Promise<void>;
   heads(): Promise<StreamHead[]>;
   finish(): Promise<Judgement>;
   close(): Promise<void>;
@@ -98,9 +118,9 @@ interface Thread {
 
 function startThread(options: JudgeOptions): Thread {
   const worker = new Worker(START, { workerData: options });
-  const free: ArrayBuffer[] = [];
   let ahead = 0;
-  let batch = newBatch();
+  let bytes: Buffer = Buffer.alloc(0);
+  let places: number[] = [];
   let failure: Error | null = null;
   let wake: (() => void) | null = null;
   let answered: ((message: FromWorker) => void) | null = null;
@@ -109,7 +129,6 @@ function startThread(options: JudgeOptions): Thread {
   worker.on('message', (message: FromWorker) => {
     if (message.kind !== 'taken') return answered?.(message);
     ahead -= 1;
-    if (message.buffer.byteLength === BATCH_BYTES) free.push(message.buffer);
     wake?.();
   });
   worker.on('error', (error) => {
@@ -118,23 +137,16 @@ function startThread(options: JudgeOptions): Thread {
     wake?.();
   });
 
-  function newBatch(bytes = BATCH_BYTES): Batch {
-    const buffer = (bytes === BATCH_BYTES ? free.pop() : undefined) ?? new ArrayBuffer(bytes);
-    return { buffer, bytes: Buffer.from(buffer), used: 0, ends: [], lines: [] };
-  }
-
-  function post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+  function post(message: ToWorker): void {
     if (failure !== null) throw failure;
-    worker.postMessage(message, transfer);
+    worker.postMessage(message);
   }
 
-  function send(next: Batch): void {
-    if (batch.ends.length > 0) {
-      const { buffer, ends, lines } = batch;
-      post({ kind: 'lines', buffer, ends, lines }, [buffer]);
-      ahead += 1;
-    }
-    batch = next;
+  function send(): void {
+    if (places.length === 0) return;
+    post({ kind: 'lines', bytes, places: Float64Array.from(places) });
+    ahead += 1;
+    places = [];
   }
 
   async function room(): Promise<void> {
@@ -147,7 +159,7 @@ function startThread(options: JudgeOptions): Thread {
   }
 
   async function ask(question: ToWorker): Promise<FromWorker> {
-    send(newBatch());
+    send();
     post(question);
     try {
       return await new Promise<FromWorker>((resolve, reject) => {
@@ -161,14 +173,15 @@ function startThread(options: JudgeOptions): Thread {
   }
 
   return {
-    add(line, number) {
-      const isFull = batch.used + line.length > batch.bytes.length;
-      if (isFull) send(newBatch(Math.max(BATCH_BYTES, line.length)));
-      batch.used += line.copy(batch.bytes, batch.used);
-      batch.ends.push(batch.used);
-      batch.lines.push(number);
-      return isFull && ahead >= MAX_AHEAD ? room() : undefined;
+    begin(block) {
+      bytes = block.bytes;
     },
+    add(start, end, number) {
+      places.push(start, end, number);
+    },
+    send,
+    isBusy: () => ahead >= MAX_AHEAD,
+    room,
     async heads() {
       const answer = await ask({ kind: 'heads' });
       return answer.kind === 'heads' ? answer.heads : [];
@@ -185,14 +198,6 @@ function startThread(options: JudgeOptions): Thread {
       await ended.catch(() => undefined);
     },
   };
-}
-
-interface Batch {
-  readonly buffer: ArrayBuffer;
-  readonly bytes: Buffer;
-  used: number;
-  readonly ends: number[];
-  readonly lines: number[];
 }
 
 /** Sources are TypeScript, and a thread does not read them by what its process has registered. */

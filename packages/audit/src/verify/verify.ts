@@ -166,11 +166,17 @@ function createReader(judges: Judges, anchors: readonly LedgerAnchor[]) {
     }
   }
 
-  async function takeLine(line: Buffer, number: number): Promise<void> {
+  /** Waits only for an anchor, which is rare. */
+  function takeLine(line: Buffer, number: number): LinePlace | null | Promise<LinePlace | null> {
     const place = placeOf(line) ?? placeByReading(line);
-    if (place === null) return judges.add(null, line, number);
+    if (place === null) return null;
     const position = BigInt(place.position);
-    if (nextAnchor !== null && position > nextAnchor) await anchorsBefore(position);
+    if (nextAnchor !== null && position > nextAnchor)
+      return anchorsBefore(position).then(() => takePlace(place, position, number));
+    return takePlace(place, position, number);
+  }
+
+  function takePlace(place: LinePlace, position: bigint, number: number): LinePlace {
     if (lastPosition !== null && position <= lastPosition)
       find(
         findingAt(
@@ -183,16 +189,22 @@ function createReader(judges: Judges, anchors: readonly LedgerAnchor[]) {
     lastPosition = position;
     events += 1;
     digest.addText(place.text);
-    return judges.add(place.stream, line, number);
+    return place;
   }
 
   return {
-    async take({ bytes, ends, firstLine }: LineBlock): Promise<void> {
+    async take(block: LineBlock): Promise<void> {
+      const { bytes, ends, firstLine } = block;
+      judges.begin(block);
       let start = 0;
       for (const [index, end] of ends.entries()) {
-        await takeLine(bytes.subarray(start, end), firstLine + index);
+        const number = firstLine + index;
+        const taken = takeLine(bytes.subarray(start, end), number);
+        const place = taken instanceof Promise ? await taken : taken;
+        judges.add(place?.stream ?? null, start, end, number);
         start = end + 1;
       }
+      await judges.end();
     },
     damaged({ line, message }: DamagedFileError): void {
       find(findingOutside('unreadable_file', message, { line }));
