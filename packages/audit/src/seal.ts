@@ -196,16 +196,21 @@ function hasMembersInOrder(event: LineEvent): boolean {
 
 /** SHA-256 of the line without those parts, which is the text that was hashed. */
 function hashOfParts(line: Buffer, parts: LineParts): string {
-  const hashed = line.length <= scratch.length ? scratch : Buffer.allocUnsafe(line.length);
-  let end = line.copy(hashed, 0, 0, parts.id);
-  end += line.copy(hashed, end, parts.metadata, parts.hash);
-  end += line.copy(hashed, end, parts.afterHash, parts.position);
-  end += line.copy(hashed, end, parts.revision);
+  const hashed = line.length <= scratch.length ? scratch : new Uint8Array(line.length);
+  hashed.set(line);
+  let end = parts.id;
+  const keep = (from: number, to: number): void => {
+    hashed.copyWithin(end, from, to);
+    end += to - from;
+  };
+  keep(parts.metadata, parts.hash);
+  keep(parts.afterHash, parts.position);
+  keep(parts.revision, line.length);
   return digest('sha256', hashed.subarray(0, end), 'hex');
 }
 
 /** A usual line has 1,300 bytes. */
-const scratch = Buffer.alloc(16 * 1024);
+const scratch = new Uint8Array(16 * 1024);
 
 /** The one way to write a value shorter than canonical JSON does (`1e3`), or a text that looks like it. */
 const EXPONENT = /[:,[]\s*-?\d[\d.]*[eE]/;

@@ -66,14 +66,20 @@ export class BatchBooks {
   };
 
   add(batch: NewBatchBook): BatchBook {
-    const { batchId, points, createdAt, expiresAt } = batch;
+    const { batchId, kind, points, createdAt, expiresAt, sourceRef, originBatchId } = batch;
     if (this.all.has(batchId)) throw new WrongBooksError(`batch ${batchId} is made twice`);
     if (!Number.isSafeInteger(points) || points < 1)
       throw new WrongBooksError(`batch ${batchId} is made of ${points} points`);
     if (expiresAt !== null && expiresAt <= createdAt)
       throw new WrongBooksError(`batch ${batchId} is due when it is made`);
     const added: Batch = {
-      ...batch,
+      batchId,
+      kind,
+      points,
+      createdAt,
+      expiresAt,
+      sourceRef,
+      originBatchId,
       remaining: points,
       pinned: 0,
       consumed: 0,
