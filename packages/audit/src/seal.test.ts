@@ -3,7 +3,8 @@ import type { JsonObject, StoredEvent } from '@points/event-store/event-log';
 import { chainEvents, GENESIS_HASH } from '@points/event-store/hash-chain';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { problemOfEvent, readSealedLine } from './seal.ts';
+import { rawValue } from './raw-text.ts';
+import { problemOfEvent, readRawLine, readSealedLine } from './seal.ts';
 
 function sealed(data: JsonObject, extra: Record<string, string> = {}): StoredEvent {
   const metadata = { $correlationId: 'c', command: 'hold', occurred_at: '2026-01-01', schema: 's' };
@@ -37,7 +38,11 @@ describe('the seal of a line', () => {
     ) as fc.Arbitrary<JsonObject>;
     fc.assert(
       fc.property(json, (data) => {
-        expect(kindOf(lineOf(sealed(data)))).toBeNull();
+        const line = Buffer.from(lineOf(sealed(data)));
+        const { event, problem } = readSealedLine(line);
+        expect(problem).toBeNull();
+        expect(event).toEqual(JSON.parse(line.toString()));
+        expect(readRawLine(line)).toEqual({ event: rawValue(event), problem: null });
       }),
       { numRuns: 200 },
     );
@@ -81,6 +86,19 @@ describe('the seal of a line', () => {
       lineOf(sealed({ a: 1, b: 2 })).replace('{"a":1,"b":2}', '{"b":2,"a":1}'),
       'not_canonical',
     ],
+    [
+      'names beyond ASCII out of order',
+      lineOf(sealed({ 价格: 1, 名称: 2 })).replace(/"data":\{(.*?),(.*?)\}/, '"data":{$2,$1}'),
+      'not_canonical',
+    ],
+    [
+      'names in the order of their bytes and not of their UTF-16',
+      lineOf(sealed({ '\u{1F600}': 1, '\uff5e': 2 })).replace(
+        /"data":\{(.*?),(.*?)\}/,
+        '"data":{$2,$1}',
+      ),
+      'not_canonical',
+    ],
     ['minus nought', lineOf(sealed({ a: [0, 10] })).replace('[0,10]', '[-0,1]'), 'not_canonical'],
     ['numeric names in JS order', goodLine.replace('{"a":1}', '{"9":1,"10":1}'), 'not_canonical'],
     ['a lone surrogate', goodLine.replace('{"a":1}', '{"a":"\\ud800"}'), 'not_canonical'],
@@ -109,6 +127,9 @@ describe('the seal of a line', () => {
   it('says what is wrong', () => {
     const spaced = Buffer.from(goodLine.replace('{"a":1}', '{"a": 1}'));
     expect(readSealedLine(spaced).problem?.message).toContain('at character 14 it has " 1}');
+    const named = Buffer.from(goodLine.replace('"stream"', '"盐":1,"stream"'));
+    for (const read of [readSealedLine, readRawLine])
+      expect(read(named).problem?.message).toContain('has a member "盐"');
   });
 });
 
