@@ -74,8 +74,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
     if (findings.length < MAX_FINDINGS) findings.push(finding);
   };
   const openAccount = (accountId: string): ReplayedAccount => {
-    const onForgotten = (): void => void again.add(accountId);
-    const account = replayedAccount({ settledHolds, onForgotten, onUse: ignored });
+    const forgotten = { forget: ignored, goBack: () => void again.add(accountId) };
+    const account = replayedAccount({ settledHolds, forgotten, onUse: ignored });
     accounts.set(accountId, account);
     return account;
   };

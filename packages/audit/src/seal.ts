@@ -199,13 +199,12 @@ function hashOfParts(line: Buffer, parts: LineParts): string {
   const hashed = line.length <= scratch.length ? scratch : new Uint8Array(line.length);
   hashed.set(line);
   let end = parts.id;
-  const keep = (from: number, to: number): void => {
-    hashed.copyWithin(end, from, to);
-    end += to - from;
-  };
-  keep(parts.metadata, parts.hash);
-  keep(parts.afterHash, parts.position);
-  keep(parts.revision, line.length);
+  hashed.copyWithin(end, parts.metadata, parts.hash);
+  end += parts.hash - parts.metadata;
+  hashed.copyWithin(end, parts.afterHash, parts.position);
+  end += parts.position - parts.afterHash;
+  hashed.copyWithin(end, parts.revision, line.length);
+  end += line.length - parts.revision;
   return digest('sha256', hashed.subarray(0, end), 'hex');
 }
 

@@ -4,7 +4,6 @@ import type {
   HoldCanceled,
   HoldConfirmed,
   HoldExtended,
-  HoldPrice,
   PointsHeld,
 } from '@points/domain/account/events';
 import { parseDecimal } from '@points/domain/pricing/decimal';
@@ -18,9 +17,9 @@ import {
   checkNumber,
   checkPart,
   checkTaken,
+  goBackTo,
   makeBatch,
   owe,
-  recall,
   repay,
   settle,
   spend,
@@ -36,7 +35,13 @@ export function held(ledger: Ledger, data: PointsHeld, now: string): void {
   const { hold_id, amount, late_of, allocations } = data;
   useHoldId(ledger, hold_id);
   if (amount < 0 || amount > MAX_POINTS) throw new WrongBooksError(`a hold of ${amount} points`);
-  if (late_of !== undefined) checkLate(ledger, data, late_of, now);
+  if (late_of !== undefined)
+    goBackTo(
+      ledger,
+      late_of,
+      { kind: 'confirmed_late', data, now },
+      `hold ${late_of}, confirmed late, never expired`,
+    );
   else if (ledger.frozenSince !== null)
     throw new WrongBooksError('a hold is placed on a frozen account');
   if (late_of === undefined && (data.charge_mode === 'charged') !== amount >= 1)
@@ -53,40 +58,6 @@ export function held(ledger: Ledger, data: PointsHeld, now: string): void {
   ledger.batches.pin(allocations);
   ledger.held += amount;
   ledger.openHolds.set(hold_id, { placed: data, expiresAt: data.expires_at });
-}
-
-/** A late confirm charges a hold that expired less than 24 h ago, once. */
-function checkLate(ledger: Ledger, data: PointsHeld, lateOf: string, now: string): void {
-  const old = recall(ledger, lateOf, `hold ${lateOf}, confirmed late, never expired`);
-  if (old === null) return;
-  if (old.status !== 'canceled' || old.placed === null)
-    throw new WrongBooksError(`hold ${lateOf}, confirmed late, did not expire`);
-  if (!(Date.parse(now) - Date.parse(old.at) < DAY_MS))
-    throw new WrongBooksError(`hold ${lateOf} is confirmed more than 24 hours after it expired`);
-  if (old.lateHold !== null) throw new WrongBooksError(`hold ${lateOf} is confirmed late twice`);
-  const { placed } = old;
-  if (placed.late_confirm !== 'if_available')
-    throw new WrongBooksError(`hold ${lateOf} may not be confirmed late`);
-  if (
-    !isSamePrice(data.price, placed.price) ||
-    data.owner !== placed.owner ||
-    data.charge_mode !== placed.charge_mode
-  ) {
-    throw new WrongBooksError(`the late hold has another price or owner than hold ${lateOf}`);
-  }
-  old.lateHold = data.hold_id;
-}
-
-function isSamePrice(a: HoldPrice, b: HoldPrice): boolean {
-  return (
-    a.mode === b.mode &&
-    a.unit === b.unit &&
-    a.unit_price === b.unit_price &&
-    a.min_points === b.min_points &&
-    a.rounding === b.rounding &&
-    a.source === b.source &&
-    a.config_version === b.config_version
-  );
 }
 
 export function confirmed(ledger: Ledger, data: HoldConfirmed, now: string): void {
@@ -185,11 +156,15 @@ export function canceled(ledger: Ledger, data: HoldCanceled, now: string): void 
     status: 'canceled',
     reason,
     at: now,
-    placed: isExpired ? placed : null,
+    placed: isExpired ? termsOf(placed) : null,
     lateHold: null,
   });
   const rest = repay(ledger, data.debt_repaid, placed.allocations);
   moveToGrace(ledger, data, rest, now);
+}
+
+function termsOf({ late_confirm, price, owner, charge_mode }: PointsHeld) {
+  return { late_confirm, price, owner, charge_mode };
 }
 
 /** Points of due batches come back for a while when the user is not to blame, and only then. */

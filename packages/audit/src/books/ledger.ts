@@ -1,7 +1,8 @@
 import type { Allocation, DebtRepayment, PointsHeld } from '@points/domain/account/events';
 import { type Movement, noMovement } from '../movement.ts';
 import { type BatchBook, BatchBooks, type NewBatchBook, type Use, isDue } from './batch-books.ts';
-import type { AccountMemory, SettledHold, SettledHolds } from './settled-holds.ts';
+import { type GoingBack, goBack } from './going-back.ts';
+import type { AccountMemory, ForgottenHolds, SettledHold, SettledHolds } from './settled-holds.ts';
 import { WrongBooksError } from './wrong-books.ts';
 
 /** Everything that one account's events are judged by. */
@@ -61,10 +62,9 @@ export type UsedOnce = 'command' | 'hold' | 'source_ref' | 'order_no' | 'batch';
 export interface BooksOptions {
   /** Shared by the accounts of a process to bound what they remember of settled holds; without it nothing is forgotten. */
   readonly settledHolds?: SettledHolds;
-  /** Holds that are never forgotten, for the second look that `onForgotten` asks for. */
+  readonly forgotten?: ForgottenHolds;
+  /** Holds that are never forgotten. */
   readonly remember?: (holdId: string) => boolean;
-  /** An event went back to a settled hold that had been forgotten: what it says adds up, but only a second look can tell whether it is right. */
-  readonly onForgotten?: (holdId: string) => void;
   /** Told everything that may be used once only. Without it the books watch over their commands themselves, for which they keep every id. */
   readonly onUse?: (kind: UsedOnce, key: string) => void;
 }
@@ -73,7 +73,7 @@ export function openLedger(options: BooksOptions): Ledger {
   return {
     batches: new BatchBooks(),
     openHolds: new Map(),
-    memory: { holds: new Map(), hasForgotten: false },
+    memory: { holds: new Map(), hasForgotten: false, forgotten: options.forgotten },
     sources: new Map(),
     orders: new Set(),
     debts: [],
@@ -88,15 +88,30 @@ export function openLedger(options: BooksOptions): Ledger {
   };
 }
 
-/** The settled hold; null = it was forgotten, and somebody is told. Throws WrongBooksError when there never was one. */
-export function recall(ledger: Ledger, holdId: string, otherwise: string): SettledHold | null {
+/**
+ * The event in hand goes back to a settled hold, and is judged by it. False = the hold was forgotten, and whoever wants
+ * to judge the event is told. Throws WrongBooksError, also when there never was such a hold (`otherwise`).
+ */
+export function goBackTo(
+  ledger: Ledger,
+  holdId: string,
+  back: GoingBack,
+  otherwise: string,
+): boolean {
   const known = ledger.memory.holds.get(holdId);
-  if (known !== undefined) return known;
+  if (known === undefined) {
+    if (!mayBeForgotten(ledger, holdId)) throw new WrongBooksError(otherwise);
+    ledger.options.forgotten?.goBack(holdId, back);
+    return false;
+  }
+  const after = goBack(known, back);
+  if (after !== known) ledger.memory.holds.set(holdId, after);
+  return true;
+}
+
+function mayBeForgotten(ledger: Ledger, holdId: string): boolean {
   const isKept = ledger.options.remember?.(holdId) ?? false;
-  if (isKept || !ledger.memory.hasForgotten || ledger.openHolds.has(holdId))
-    throw new WrongBooksError(otherwise);
-  ledger.options.onForgotten?.(holdId);
-  return null;
+  return ledger.memory.hasForgotten && !isKept && !ledger.openHolds.has(holdId);
 }
 
 export function settle(ledger: Ledger, holdId: string, hold: SettledHold): void {
@@ -107,9 +122,9 @@ export function settle(ledger: Ledger, holdId: string, hold: SettledHold): void 
 }
 
 export function useHoldId(ledger: Ledger, holdId: string): void {
+  ledger.options.onUse?.('hold', holdId);
   if (ledger.openHolds.has(holdId) || ledger.memory.holds.has(holdId))
     throw new WrongBooksError(`hold id ${holdId} is used twice`);
-  ledger.options.onUse?.('hold', holdId);
 }
 
 const BATCH_NUMBER = /^(0|[1-9]\d*)$/;
@@ -231,11 +246,12 @@ export function reduceDebt(ledger: Ledger, place: number, points: number): void 
   if (debt.points === 0) ledger.debts.splice(place, 1);
 }
 
+/** Whoever repays the debt of a charge has paid for it; other debts nobody asks about later. */
 function fund(ledger: Ledger, debtRef: string, batchId: string, points: number): void {
+  const back: GoingBack = { kind: 'repaid', batchId, points };
   const charge = ledger.memory.holds.get(debtRef);
-  if (charge?.status !== 'confirmed') return;
-  charge.funding.push({ batch_id: batchId, points });
-  charge.debt -= points;
+  if (charge !== undefined) goBack(charge, back);
+  else if (mayBeForgotten(ledger, debtRef)) ledger.options.forgotten?.goBack(debtRef, back);
 }
 
 function checkRepayment(

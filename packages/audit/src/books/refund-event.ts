@@ -1,32 +1,25 @@
-import type { Allocation, PointsRefunded } from '@points/domain/account/events';
+import type { PointsRefunded } from '@points/domain/account/events';
 import { type BatchBook, isDue } from './batch-books.ts';
 import { addGrace } from './hold-events.ts';
-import { type Ledger, checkNumber, recall, reduceDebt, repayFromFree } from './ledger.ts';
-import type { SettledHold } from './settled-holds.ts';
+import { type Ledger, checkNumber, goBackTo, reduceDebt, repayFromFree } from './ledger.ts';
 import { WrongBooksError } from './wrong-books.ts';
-
-type Charge = SettledHold & { status: 'confirmed' };
 
 /** Gives back a charge: what paid for it last is undone first. */
 export function refunded(ledger: Ledger, data: PointsRefunded, now: string): void {
   const { hold_id, points } = data;
   if (points < 1) throw new WrongBooksError(`a refund of ${points} points`);
-  const charge = recall(ledger, hold_id, `hold ${hold_id} was not charged and is refunded`);
-  if (charge !== null && charge.status !== 'confirmed')
-    throw new WrongBooksError(`hold ${hold_id} was canceled and is refunded`);
   for (const part of data.returns)
     if (part.points < 1) throw new WrongBooksError(`returns: a part of ${part.points} points`);
 
   const debtPlace = ledger.debts.findIndex((debt) => debt.debt_ref === hold_id);
   const fromDebt = Math.min(ledger.debts[debtPlace]?.points ?? 0, points);
   checkNumber('debt_canceled', data.debt_canceled, fromDebt);
-  if (charge === null) checkForgotten(data);
-  else undo(data, charge);
+  const otherwise = `hold ${hold_id} was not charged and is refunded`;
+  if (!goBackTo(ledger, hold_id, { kind: 'refunded', data, now }, otherwise)) checkForgotten(data);
   if (fromDebt > 0) reduceDebt(ledger, debtPlace, fromDebt);
   addGraces(ledger, data, now);
   giveBack(ledger, data, now);
   repayFromFree(ledger, data.debt_repaid, now);
-  if (data.as_failure) failed(ledger, data, charge, now);
 }
 
 /** As far as the event can be judged by itself. */
@@ -41,56 +34,6 @@ function checkForgotten(data: PointsRefunded): void {
   }
   checkNumber('points', data.points, all);
   checkNumber('debt_canceled', data.debt_canceled, canceled);
-}
-
-function undo(data: PointsRefunded, charge: Charge): void {
-  const { points, debt_canceled: fromDebt } = data;
-  charge.refunded += points;
-  if (charge.refunded > charge.charged)
-    throw new WrongBooksError(
-      `${charge.refunded} points of a charge of ${charge.charged} are refunded`,
-    );
-  checkNumber('refunded_total', data.refunded_total, charge.refunded);
-  checkNumber('debt_canceled', fromDebt, Math.min(charge.debt, points));
-  const expected: Allocation[] = fromDebt > 0 ? [{ batch_id: 'debt', points: fromDebt }] : [];
-  let missing = points - fromDebt;
-  while (missing > 0) {
-    const last = charge.funding.pop();
-    if (last === undefined) throw new WrongBooksError('a refund of more than was paid');
-    const part = Math.min(missing, last.points);
-    expected.push({ batch_id: last.batch_id, points: part });
-    missing -= part;
-    if (part < last.points)
-      charge.funding.push({ batch_id: last.batch_id, points: last.points - part });
-  }
-  charge.debt -= fromDebt;
-  checkUndone(data, expected);
-}
-
-/** How a list is cut up says nothing: neighbours of one batch count as one part. */
-function checkUndone(data: PointsRefunded, expected: readonly Allocation[]): void {
-  const told = merged(data.returns.map(({ from, points }) => ({ batch_id: from, points })));
-  const right = merged(expected);
-  const place = right.findIndex(
-    (part, index) => told[index]?.batch_id !== part.batch_id || told[index].points !== part.points,
-  );
-  if (place === -1 && told.length === right.length) return;
-  const next = right[place];
-  throw new WrongBooksError(
-    next === undefined
-      ? 'returns: more is undone than is refunded'
-      : `returns: next to be undone, latest first, are ${next.points} points of ${next.batch_id}`,
-  );
-}
-
-function merged(parts: readonly Allocation[]): Allocation[] {
-  const result: Allocation[] = [];
-  for (const part of parts) {
-    const last = result.at(-1);
-    if (last?.batch_id !== part.batch_id) result.push(part);
-    else result[result.length - 1] = { ...last, points: last.points + part.points };
-  }
-  return result;
 }
 
 function addGraces(ledger: Ledger, data: PointsRefunded, now: string): void {
@@ -152,23 +95,4 @@ function checkReopened(ledger: Ledger, data: PointsRefunded, emptied: Set<BatchB
   }
   for (const { batchId } of emptied)
     throw new WrongBooksError(`reopened: batch ${batchId} was empty and is missing`);
-}
-
-/** The charge never stood: the hold counts as canceled. */
-function failed(
-  ledger: Ledger,
-  { hold_id }: PointsRefunded,
-  charge: Charge | null,
-  now: string,
-): void {
-  if (charge === null) return;
-  if (charge.failurePolicy !== 'charge_then_refund')
-    throw new WrongBooksError(`a failure of hold ${hold_id} is canceled, not charged and refunded`);
-  ledger.memory.holds.set(hold_id, {
-    status: 'canceled',
-    reason: 'failed',
-    at: now,
-    placed: null,
-    lateHold: null,
-  });
 }

@@ -674,7 +674,7 @@ describe('wrong events', () => {
 });
 
 describe('a bounded memory', () => {
-  it('asks for a second look at a refund it cannot judge, and the second look can', () => {
+  it('tells of a refund that it cannot judge, and judges it when the hold is to be remembered', () => {
     const book = given(['A', 20, null]);
     const first = placed(book, 5);
     confirm(book, first);
@@ -682,7 +682,10 @@ describe('a bounded memory', () => {
     refund(book, first, 5);
     const forgotten: string[] = [];
     const settledHolds = createSettledHolds(1);
-    const books = openAccountBooks({ settledHolds, onForgotten: (id) => forgotten.push(id) });
+    const books = openAccountBooks({
+      settledHolds,
+      forgotten: { forget: () => undefined, goBack: (id) => void forgotten.push(id) },
+    });
     for (const event of book.events) books.apply(event);
     expect(forgotten).toEqual([first]);
 

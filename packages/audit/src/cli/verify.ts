@@ -26,7 +26,6 @@ interface Options {
   readonly anchor?: string;
   readonly key?: string;
   readonly threads?: number;
-  readonly settledHolds?: number;
   readonly json?: true;
 }
 
@@ -40,7 +39,6 @@ export function verifyCommand(): Command {
     .option('--anchor <file>', 'anchors that the log has to agree with')
     .option('--key <file>', 'the public key (PEM) that they were signed with')
     .option('--threads <n>', 'threads that judge; 0 = none besides the main one', count(0, 64))
-    .option('--settled-holds <n>', 'settled holds that a thread remembers', count(1, 100_000_000))
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
@@ -68,11 +66,7 @@ async function run(file: string | undefined, options: Options): Promise<void> {
   if (file !== undefined && options.toPosition !== undefined)
     throw new CannotRunError('--to-position is for --live: an export ends where it ends');
   const signed = await readAnchors(options);
-  const base = {
-    anchors: signed.anchors,
-    isPartial: options.partial === true,
-    ...(options.settledHolds === undefined ? {} : { settledHolds: options.settledHolds }),
-  };
+  const base = { anchors: signed.anchors, isPartial: options.partial === true };
   const usual = file === undefined || sizeOf(file) < SMALL_FILE_BYTES ? 0 : usualThreads();
   const report =
     file === undefined

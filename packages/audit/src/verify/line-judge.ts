@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   type LedgerEvent,
   UnreadableEventError,
@@ -16,7 +17,8 @@ import { MOVEMENT_KINDS, type Movement, addMovement, noMovement } from '../movem
 import { readable, rawValue } from '../raw-text.ts';
 import { type LineEvent, readRawLine } from '../seal.ts';
 import { createStreamChains, linkOf } from '../stream-chains.ts';
-import { createRepeats, createUsedOnce } from './used-once.ts';
+import { createSpilledHolds } from './spilled-holds.ts';
+import { type Scope, createRepeats, createUsedOnce, scopeOf } from './used-once.ts';
 
 export interface JudgeOptions {
   /** The lines are a part of a log: streams may begin late, and then their books are not judged. */
@@ -31,7 +33,7 @@ export interface JudgeOptions {
 
 /** What one look at the lines could not decide, and another will. */
 export interface SecondLook {
-  /** `<stream> <hold_id>` of holds that had been forgotten when an event went back to them. */
+  /** `<stream> <hold_id>` of holds that had been forgotten when an event went back to them that is not right. */
   readonly holds: readonly string[];
   /** Fingerprints of keys that may have been used twice. */
   readonly repeated: readonly bigint[];
@@ -55,8 +57,6 @@ export interface Judgement {
   readonly debt: number;
   readonly held: number;
   readonly second: SecondLook;
-  /** More had been forgotten than a second look can take. */
-  readonly isTooMuch: boolean;
 }
 
 export interface LineJudge {
@@ -74,7 +74,6 @@ interface JudgedStream {
 }
 
 export const MAX_FINDINGS = 1_000;
-const MAX_FORGOTTEN_HOLDS = 1_000_000;
 
 /**
  * Judges lines of whole streams, each in order: form, hash, id and place of every event, and for accounts the books.
@@ -84,16 +83,18 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
   const { partial, folder, second } = options;
   const chains = createStreamChains({ mayBeginLate: partial });
   const streams = new Map<string, JudgedStream>();
-  const usedOnce = second === null ? createUsedOnce(folder) : null;
+  const usedOnce = second === null ? createUsedOnce(join(folder, 'once')) : null;
   const repeats = second === null ? null : createRepeats(second.repeated);
   const remembered = new Set(second?.holds);
-  const forgotten = new Set<string>();
+  // What a first look does not name is right.
+  const spilled = second === null ? createSpilledHolds(join(folder, 'holds')) : null;
   const settledHolds: SettledHolds = createSettledHolds(options.settledHolds);
   const findings: Finding[] = [];
   const moved = noMovement();
   let findingCount = 0;
   let events = 0;
-  let isTooMuch = false;
+  /** Of the line in hand. */
+  let lineNumber = 0;
   /** Of the event in hand: what it uses although it was used before. */
   let again: { readonly kind: OnceKind; readonly key: string } | null = null;
 
@@ -102,22 +103,28 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
     if (findings.length < MAX_FINDINGS) findings.push(finding);
   };
 
-  const use = (stream: string, kind: OnceKind, key: string): void => {
-    if (!SPILLED.has(kind)) return;
-    usedOnce?.add(stream, kind, key);
-    if (repeats?.isAgain(stream, kind, key) === true) again ??= { kind, key };
+  const use = (scope: Scope, kind: OnceKind, key: string): void => {
+    usedOnce?.add(scope, key);
+    if (repeats?.isAgain(scope, key) === true) again ??= { kind, key };
   };
 
-  const open = (stream: string): AccountBooks =>
-    openAccountBooks({
+  function open(stream: string): AccountBooks {
+    const commands = scopeOf(stream, 'command');
+    const holds = scopeOf(stream, 'hold');
+    return openAccountBooks({
       settledHolds,
       remember: (holdId) => remembered.has(`${stream} ${holdId}`),
-      onForgotten(holdId) {
-        if (forgotten.size < MAX_FORGOTTEN_HOLDS) forgotten.add(`${stream} ${holdId}`);
-        else isTooMuch = true;
+      forgotten: {
+        forget: (holdId, hold) => spilled?.forget(stream, holdId, hold),
+        goBack: (holdId, back) => spilled?.goBack(stream, holdId, lineNumber, back),
       },
-      onUse: (kind, key) => use(stream, kind, key),
+      onUse(kind, key) {
+        // The books themselves keep the others for ever: account rules §2.5.
+        if (kind === 'command') use(commands, kind, key);
+        else if (kind === 'hold') use(holds, kind, key);
+      },
     });
+  }
 
   function keepBooks(judged: JudgedStream, event: LineEvent, line: number, bytes: Buffer): void {
     const { stream } = event;
@@ -132,24 +139,29 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
       return find({ ...findingAt({ ...event, line }, kind, ''), message: error.message });
     }
     again = null;
+    let wrong: WrongBooksError | null = null;
     if (decoded.category !== 'account') {
       const { index, command_id } = decoded.context;
-      if (index === 0) use(stream, 'command', command_id);
+      if (index === 0) use(scopeOf(stream, 'command'), 'command', command_id);
     } else if (books !== null) {
       try {
         books.apply(decoded);
         addMovement(moved, decoded.event);
       } catch (error) {
         if (!(error instanceof WrongBooksError)) throw error;
-        judged.books = null;
-        const what = `(${event.type}) cannot be right: ${readable(error.message)}`;
-        return find(findingAt({ ...event, line }, 'wrong_books', what));
+        wrong = error;
       }
     }
     if (again !== null) {
+      // Also when the books remember it, which is by chance.
+      judged.books = null;
       const { kind, key } = again as { kind: OnceKind; key: string };
       const what = `uses ${kind === 'command' ? 'command' : 'hold id'} ${readable(key)} a second time`;
       find(findingAt({ ...event, line }, 'used_twice', what));
+    } else if (wrong !== null) {
+      judged.books = null;
+      const what = `(${event.type}) cannot be right: ${readable(wrong.message)}`;
+      find(findingAt({ ...event, line }, 'wrong_books', what));
     }
   }
 
@@ -175,6 +187,7 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
 
   return {
     add(bytes, line) {
+      lineNumber = line;
       const { event, problem } = readRawLine(bytes);
       if (event === null) {
         const message = `line ${line} ${problem?.message ?? ''}`;
@@ -226,15 +239,14 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
         balance,
         debt,
         held,
-        second: { holds: [...forgotten], repeated: usedOnce?.repeated() ?? [] },
-        isTooMuch,
+        second: {
+          holds: spilled?.wrong().map(({ stream, holdId }) => `${stream} ${holdId}`) ?? [],
+          repeated: usedOnce?.repeated() ?? [],
+        },
       };
     },
   };
 }
-
-/** The books themselves keep the others for ever: account rules §2.5. */
-const SPILLED: ReadonlySet<OnceKind> = new Set(['command', 'hold']);
 
 /** An event of an older shape, another stream, or an odd one, as contracts reads it; in raw text like the others. */
 function decodeAtLength(line: Buffer): LedgerEvent {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
  * chance are told as well, so whoever asks looks a second time at those that were told (see `createRepeats`).
  */
 export interface UsedOnce {
-  add(stream: string, kind: string, key: string): void;
+  add(scope: Scope, key: string): void;
   /** Fingerprints that were added more than once, sorted. Closes the files; nothing can be added afterwards. */
   repeated(): bigint[];
 }
@@ -17,9 +17,9 @@ export function createUsedOnce(folder: string): UsedOnce {
   mkdirSync(folder, { recursive: true });
   const parts = Array.from({ length: PARTS }, (_, number) => openPart(join(folder, `${number}`)));
   return {
-    add(stream, kind, key) {
-      const [high, low] = fingerprint(stream, kind, key);
-      parts[high >>> 24]?.add(high, low);
+    add(scope, key) {
+      const high = mixed(runHigh(scope.high, key));
+      parts[high >>> 24]?.add(high, mixed(runLow(scope.low, key)));
     },
     repeated: () => parts.flatMap((part) => part.repeated()).sort(byValue),
   };
@@ -28,17 +28,17 @@ export function createUsedOnce(folder: string): UsedOnce {
 /** The second look: watches only over keys with one of these fingerprints. */
 export interface Repeats {
   /** Whether exactly this key was given before. */
-  isAgain(stream: string, kind: string, key: string): boolean;
+  isAgain(scope: Scope, key: string): boolean;
 }
 
 export function createRepeats(fingerprints: readonly bigint[]): Repeats {
   const watched = new Set(fingerprints);
   const seen = new Set<string>();
   return {
-    isAgain(stream, kind, key) {
-      const [high, low] = fingerprint(stream, kind, key);
+    isAgain(scope, key) {
+      const [high, low] = [mixed(runHigh(scope.high, key)), mixed(runLow(scope.low, key))];
       if (!watched.has((BigInt(high) << 32n) | BigInt(low))) return false;
-      const whole = `${stream}\n${kind}\n${key}`;
+      const whole = `${scope.name}\n${key}`;
       if (seen.has(whole)) return true;
       seen.add(whole);
       return false;
@@ -47,7 +47,7 @@ export function createRepeats(fingerprints: readonly bigint[]): Repeats {
 }
 
 const PARTS = 256;
-const WAITING_KEYS = 512;
+const WAITING_KEYS = 2_048;
 
 interface Part {
   add(high: number, low: number): void;
@@ -95,23 +95,32 @@ function byValue(one: bigint, other: bigint): number {
   return one < other ? -1 : Number(one > other);
 }
 
-/** Two runs of FNV-1a (32 bits) with different starts and a last mixing each; nobody's secret hangs on it. */
-function fingerprint(stream: string, kind: string, key: string): [high: number, low: number] {
-  let high = 0x811c9dc5;
-  let low = 0x2c1b3c6d;
-  for (const text of [stream, kind, key]) {
-    for (let index = 0; index < text.length; index += 1) {
-      const unit = text.charCodeAt(index);
-      high = Math.imul(high ^ unit, 0x01000193);
-      low = Math.imul(low ^ unit, 0x85ebca6b) ^ (low >>> 13);
-    }
-    high = Math.imul(high ^ SEPARATOR, 0x01000193);
-    low = Math.imul(low ^ SEPARATOR, 0x85ebca6b);
-  }
-  return [mixed(high), mixed(low)];
+/** Where a key may be used once: a kind of key in a stream. Its part of the fingerprints is made once. */
+export interface Scope {
+  readonly name: string;
+  readonly high: number;
+  readonly low: number;
 }
 
-const SEPARATOR = 0x1_0000;
+export function scopeOf(stream: string, kind: string): Scope {
+  const name = `${stream}\n${kind}\n`;
+  return { name, high: runHigh(0x811c9dc5, name), low: runLow(0x2c1b3c6d, name) };
+}
+
+/** Two runs of FNV-1a (32 bits) with different starts, and a last mixing of each; nobody's secret hangs on it. */
+function runHigh(start: number, text: string): number {
+  let high = start;
+  for (let index = 0; index < text.length; index += 1)
+    high = Math.imul(high ^ text.charCodeAt(index), 0x01000193);
+  return high;
+}
+
+function runLow(start: number, text: string): number {
+  let low = start;
+  for (let index = 0; index < text.length; index += 1)
+    low = Math.imul(low ^ text.charCodeAt(index), 0x85ebca6b) ^ (low >>> 13);
+  return low;
+}
 
 /** The end of MurmurHash3, which spreads every bit over all. */
 function mixed(value: number): number {

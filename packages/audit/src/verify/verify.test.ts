@@ -86,7 +86,7 @@ describe('an honest log', () => {
       expect(await verdict(of, { anchors, threads: 2 })).toEqual(await verdict(of, { anchors }));
   });
 
-  it('is judged the same when few settled holds are remembered: what was forgotten is looked at again', async () => {
+  it('is judged the same when few settled holds are remembered: what was forgotten is judged later', async () => {
     expect(await verdict(lines, { settledHolds: 1 })).toEqual(await verdict(lines));
     const refund = log.findLastIndex(({ type }) => type === 'PointsRefunded');
     const late = log[refund] as AuditEvent;
@@ -189,7 +189,7 @@ describe('every tampering is found and named, without an anchor', () => {
           victim.stream,
         ),
       ),
-      [`wrong_books ${at(victim.revision + 1)}`],
+      [`used_twice ${at(victim.revision + 1)}`],
     ],
     'two events of one account exchanged': [
       reorder(middle, next),

@@ -72,8 +72,8 @@ export class CannotVerifyError extends Error {
  * stream, rising positions, the books of every account after every event (account rules §3 to §5), that commands and
  * holds happen once, and the sums over the ledger. With anchors: that the log up to each of them is what was signed.
  *
- * Memory: the books of all accounts, not their events. A second look at the lines follows when something goes back to a
- * hold settled long ago, or when something may have been used twice.
+ * Memory: the books of all accounts, not their events. A second look at the lines follows only when something may have
+ * been used twice, or when an event that goes back to a hold settled long before is not right.
  *
  * Throws `CannotVerifyError` when there are no events, and whatever `lines` throws except `DamagedFileError`.
  */
@@ -84,10 +84,6 @@ export async function verify(request: VerifyRequest): Promise<VerifyReport> {
     const seconds = first.judgements.map(({ second }) => second);
     const isDone = seconds.every(({ holds, repeated }) => holds.length + repeated.length === 0);
     if (isDone) return reportOf(request, first);
-    if (first.judgements.some(({ isTooMuch }) => isTooMuch))
-      throw new CannotVerifyError(
-        'too many events go back to holds that were settled long before: give --settled-holds a greater number (about 200 bytes of memory each)',
-      );
     return reportOf(request, await look(request, join(folder, 'second'), seconds));
   } finally {
     await rm(folder, { recursive: true, force: true });
