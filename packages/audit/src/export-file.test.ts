@@ -10,7 +10,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Longer than a chunk is, and lines of all lengths across the ends of chunks. */
 const LINES = Array.from({ length: 4_000 }, (_, number) => `{"n":"${'é'.repeat(number % 250)}"}`);
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 const TEXT = Buffer.from(`${LINES.join('\n')}\n`);
 
 async function read(content: Buffer): Promise<{ lines: string[]; problem: string | null }> {

@@ -28,7 +28,7 @@ export class DamagedFileError extends Error {
 
 /** Bytes of one line; an event has at most 512 KiB, most of which JSON may have to escape. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * The lines of a file, plain or gzip, in blocks. A last line without its line feed counts when it ends as an object

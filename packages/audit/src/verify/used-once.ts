@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs
 import { join } from 'node:path';
 
 /**
- * Finds what is used twice among any number of keys in the same memory: a 64-bit fingerprint of each goes to one of 256
+ * Finds what is used twice among any number of keys in the same memory: a 64-bit fingerprint of each goes to one of 64
  * files, and at the end each file is sorted by itself. The same key has the same fingerprint; two keys that share one by
  * chance are told as well, so whoever asks looks a second time at those that were told (see `createRepeats`).
  */
@@ -19,7 +19,7 @@ export function createUsedOnce(folder: string): UsedOnce {
   return {
     add(scope, key) {
       const high = mixed(runHigh(scope.high, key));
-      parts[high >>> 24]?.add(high, mixed(runLow(scope.low, key)));
+      parts[high >>> 26]?.add(high, mixed(runLow(scope.low, key)));
     },
     repeated: () => parts.flatMap((part) => part.repeated()).sort(byValue),
   };
@@ -46,8 +46,8 @@ export function createRepeats(fingerprints: readonly bigint[]): Repeats {
   };
 }
 
-const PARTS = 256;
-const WAITING_KEYS = 2_048;
+const PARTS = 64;
+const WAITING_KEYS = 1_024;
 
 interface Part {
   add(high: number, low: number): void;
