@@ -96,7 +96,7 @@ const TAMPERINGS: readonly {
   {
     what: 'an added event, sealed, those after it moved down and sealed anew',
     journal: (events) => resealed(inserted(events, 9)),
-    found: ['wrong_books', `event 9 of ${TAMPERED}`],
+    found: ['used_twice', `event 9 of ${TAMPERED}`],
   },
   {
     what: 'an event that was put in beside another of its revision, sealed',

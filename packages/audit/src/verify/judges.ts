@@ -47,42 +47,77 @@ export function judgeHere({ seconds, ...options }: JudgesOptions): Judges {
   };
 }
 
-/** A judge in each of so many threads; a stream always goes to the same one, so the outcome does not depend on time. */
+/**
+ * A judge in each of so many threads, and one in this thread, which also reads: it takes as many streams less as reading
+ * costs. A stream always goes to the same judge, so the outcome does not depend on time.
+ */
 export function judgeInThreads(
   count: number,
+  readingCost: number,
   { seconds, folder, ...options }: JudgesOptions,
 ): Judges {
+  const own = judgeHere({ ...options, folder: join(folder, 'here'), seconds });
   const threads = Array.from({ length: count }, (_, index) =>
     startThread({
       ...options,
-      folder: join(folder, `judge-${index}`),
-      second: seconds[index] ?? null,
+      folder: join(folder, `thread-${index}`),
+      second: seconds[index + 1] ?? null,
     }),
   );
+  const ownShare = shareOfReader(count, readingCost);
+  /** Lines of the block in hand for the judge here, as in `ToWorker`: they wait until the threads have theirs. */
+  let ownPlaces: number[] = [];
+
+  function judgeOwn(): void {
+    for (let at = 0; at < ownPlaces.length; at += 3)
+      own.add(null, ownPlaces[at] ?? 0, ownPlaces[at + 1] ?? 0, ownPlaces[at + 2] ?? 0);
+    ownPlaces = [];
+  }
+
   return {
     begin(block) {
+      own.begin(block);
       for (const each of threads) each.begin(block);
     },
-    add: (stream, start, end, number) => threads[placeOf(stream, count)]?.add(start, end, number),
+    add(stream, start, end, number) {
+      const place = placeOf(stream, ownShare, count);
+      if (place === -1) ownPlaces.push(start, end, number);
+      else threads[place]?.add(start, end, number);
+    },
     end() {
       for (const each of threads) each.send();
+      judgeOwn();
       return threads.some((each) => each.isBusy())
         ? Promise.all(threads.map((each) => each.room())).then(() => undefined)
         : undefined;
     },
-    heads: async () => inOrder((await Promise.all(threads.map((each) => each.heads()))).flat()),
-    finish: () => Promise.all(threads.map((each) => each.finish())),
+    async heads() {
+      judgeOwn();
+      const all = await Promise.all([own, ...threads].map((each) => each.heads()));
+      return inOrder(all.flat());
+    },
+    async finish() {
+      const byThreads = threads.map((each) => each.finish());
+      const [here, others] = await Promise.all([own.finish(), Promise.all(byThreads)]);
+      return [...here, ...others];
+    },
     close: async () => void (await Promise.all(threads.map((each) => each.close()))),
   };
 }
 
-/** FNV-1a. */
-function placeOf(stream: string | null, count: number): number {
-  if (stream === null || count === 1) return 0;
+/** Share of the streams for the judge in the thread that reads, so that all threads have the same work. */
+function shareOfReader(threads: number, readingCost: number): number {
+  return Math.max(0, (1 + readingCost) / (threads + 1) - readingCost);
+}
+
+/** The thread for a stream, by FNV-1a; -1 = this one. */
+function placeOf(stream: string | null, ownShare: number, threads: number): number {
+  if (stream === null) return 0;
   let hash = 0x811c9dc5;
   for (let index = 0; index < stream.length; index += 1)
     hash = Math.imul(hash ^ stream.charCodeAt(index), 0x01000193);
-  return (hash >>> 0) % count;
+  const share = ((hash ^ (hash >>> 16)) & 0xffff) / 0x1_0000;
+  return share < ownShare ? -1 : Math.floor(((share - ownShare) / (1 - ownShare)) * threads);
 }
 
 export type ToWorker =

@@ -24,7 +24,7 @@ export interface VerifyRequest {
   readonly isPartial?: boolean;
   /** With good signatures, in rising order of their positions; none with a part. */
   readonly anchors?: readonly LedgerAnchor[];
-  /** 0 = in this thread. */
+  /** That judge besides this one; 0 = none. */
   readonly threads?: number;
   /** Settled holds that each thread remembers. */
   readonly settledHolds?: number;
@@ -90,12 +90,15 @@ export async function verify(request: VerifyRequest): Promise<VerifyReport> {
   }
 }
 
-/** Threads that make sense on this machine; this one reads and hands out. */
+/** Threads that make sense on this machine besides this one. */
 export function usualThreads(): number {
-  return Math.min(availableParallelism(), MAX_THREADS);
+  return Math.min(availableParallelism() - 1, MAX_THREADS);
 }
 
 const MAX_THREADS = 8;
+/** What it costs to read an event and hand it out, in parts of what it costs to judge it: measured, about. */
+const FILE_COST = 0.1;
+const LOG_COST = 1;
 
 interface Look {
   readonly judgements: readonly Judgement[];
@@ -119,7 +122,10 @@ async function look(
     seconds,
     ...(settledHolds === undefined ? {} : { settledHolds }),
   };
-  const judges = threads === 0 ? judgeHere(options) : judgeInThreads(threads, options);
+  const judges =
+    threads === 0
+      ? judgeHere(options)
+      : judgeInThreads(threads, request.isFile ? FILE_COST : LOG_COST, options);
   const reader = createReader(judges, request.anchors ?? []);
   try {
     try {
