@@ -6,10 +6,11 @@ import { z } from 'zod';
 import type { FinanceBounds } from '../finance/bounds.ts';
 import { clientGone } from '../finance/client-gone.ts';
 import type { NeedLog } from '../finance/event-log.ts';
-import { asOf, toPosition, trialBalanceBy } from '../finance/parameters.ts';
+import { asOf, fromTime, toPosition, trialBalanceBy } from '../finance/parameters.ts';
 import { checkedPin, endOfLog } from '../finance/pin.ts';
 import { createShared, inTurns, withDeadline } from '../finance/report-run.ts';
 import { createSlots } from '../finance/slots.ts';
+import { invalidArgument } from '../error-body.ts';
 import { POSITION_HEADER } from '../parameters.ts';
 import { readAnchorStatus } from '../queries/anchors.ts';
 import { selectProjections } from '../queries/projections.ts';
@@ -55,8 +56,14 @@ export function financeLedgerRoutes({
           ...shared,
           summary: 'Every point of the whole ledger as double entry, by day or by source if asked',
           description:
-            'Folded from all events up to `position`. `sums_to_zero: false` or `findings` = the log is not right.',
-          querystring: z.object({ as_of: asOf, by: trialBalanceBy, to_position: toPosition }),
+            'Folded from all events up to `position`. With `from`, of that period: its opening, what it moved, its closing. ' +
+            '`sums_to_zero: false` or `findings` = the log is not right.',
+          querystring: z.object({
+            from: fromTime,
+            as_of: asOf,
+            by: trialBalanceBy,
+            to_position: toPosition,
+          }),
           response: {
             200: reportResponse({ report: z.literal('trial_balance'), sums_to_zero: z.boolean() }),
             ...errorResponses(400, 401, 403, 429, 500, 503, 504),
@@ -64,17 +71,19 @@ export function financeLedgerRoutes({
         },
       },
       async ({ query }, reply) => {
-        const { as_of, by, to_position } = query;
+        const { from, as_of, by, to_position } = query;
+        if (from !== null && as_of !== null && from > as_of)
+          throw invalidArgument('from', { zh: '不能晚于 as_of', en: 'must not be after as_of' });
         const log = needLog();
         const gone = clientGone(reply);
         const pin = checkedPin({ to_position }, await endOfLog(log));
-        const key = JSON.stringify([String(pin), as_of, by]);
+        const key = JSON.stringify([String(pin), from, as_of, by]);
         const result = await trials(key, gone, async (stop) => {
           const giveBack = trialSlots.take();
           try {
             return await withDeadline(stop, bounds.ledgerDeadlineMs, (signal) => {
               const events = () => inTurns(eventsUpTo(log, { pin, signal }), signal);
-              return trialBalance(events, { from: null, asOf: as_of, position: pin, by });
+              return trialBalance(events, { from, asOf: as_of, position: pin, by });
             });
           } finally {
             giveBack();

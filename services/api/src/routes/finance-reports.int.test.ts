@@ -53,6 +53,8 @@ test.each(PATHS)('%s is for finance and admins only', async (path) => {
 test.each([
   ['trial-balance?by=week', 'by'],
   ['trial-balance?as_of=never', 'as_of'],
+  ['trial-balance?from=never', 'from'],
+  ['trial-balance?from=2026-01-02&as_of=2026-01-01', 'from'],
   ['trial-balance?to_position=99999999', 'to_position'],
   ['accounts/a%20b/balance', 'userId'],
   ['accounts/ann/balance?as_of=2026-13-01', 'as_of'],
@@ -86,6 +88,20 @@ describe('trial balance', () => {
     });
     const before = await world.get('trial-balance?as_of=2025-12-31&by=&to_position=');
     expect(before.json()).toMatchObject({ data: { accounts: 0, balance: 0 } });
+  });
+
+  test('of a period has its opening and its closing', async () => {
+    const all = await world.get('trial-balance?from=2026-01-01');
+    expect(all.json()).toMatchObject({
+      data: {
+        sums_to_zero: true,
+        period: { opening: { balance: 0 }, closing: { balance: 160 }, adds_up: true },
+      },
+    });
+    const later = await world.get('trial-balance?from=2026-01-02');
+    expect(later.json()).toMatchObject({
+      data: { period: { events: 0, opening: { balance: 160 }, closing: { balance: 160 } } },
+    });
   });
 
   test('those who ask for the same share one', async () => {
