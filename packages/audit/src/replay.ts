@@ -7,7 +7,7 @@ import type { AuditEvent } from './audit-event.ts';
 import { type AccountBooks, openAccountBooks } from './books/account-books.ts';
 import { decodeEvent } from './books/decode.ts';
 import type { BooksOptions } from './books/ledger.ts';
-import { createSettledHolds } from './books/settled-holds.ts';
+import { type ForgottenHolds, createSettledHolds } from './books/settled-holds.ts';
 import { WrongBooksError } from './books/wrong-books.ts';
 import { type Finding, type FindingKind, findingAt } from './finding.ts';
 import { MOVEMENT_KINDS, type Movement, noMovement } from './movement.ts';
@@ -74,7 +74,11 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
     if (findings.length < MAX_FINDINGS) findings.push(finding);
   };
   const openAccount = (accountId: string): ReplayedAccount => {
-    const forgotten = { forget: ignored, goBack: () => void again.add(accountId) };
+    const forgotten: ForgottenHolds = {
+      forget: ignored,
+      // Whoever has paid for a charge matters only when it is refunded.
+      goBack: (_, { kind }) => void (kind === 'repaid' || again.add(accountId)),
+    };
     const account = replayedAccount({ settledHolds, forgotten, onUse: ignored });
     accounts.set(accountId, account);
     return account;

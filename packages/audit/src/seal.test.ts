@@ -6,11 +6,12 @@ import { describe, expect, it } from 'vitest';
 import { rawValue } from './raw-text.ts';
 import { problemOfEvent, readRawLine, readSealedLine } from './seal.ts';
 
-function sealed(data: JsonObject, extra: Record<string, string> = {}): StoredEvent {
+function sealed(data: JsonObject, extra: Record<string, string> = {}, revision = 0): StoredEvent {
   const metadata = { $correlationId: 'c', command: 'hold', occurred_at: '2026-01-01', schema: 's' };
-  const [event] = chainEvents('account-u1', 0, GENESIS_HASH, [{ type: 'T', data, metadata }]);
+  const draft = { type: 'T', data, metadata };
+  const [event] = chainEvents('account-u1', revision, GENESIS_HASH, [draft]);
   if (event === undefined) throw new Error('no event');
-  const stored = { ...event, stream: 'account-u1', revision: 0, position: 7n, createdMs: 0 };
+  const stored = { ...event, stream: 'account-u1', revision, position: 7n, createdMs: 0 };
   return { ...stored, metadata: { ...event.metadata, ...extra } };
 }
 function lineOf(event: StoredEvent): string {
@@ -63,7 +64,7 @@ describe('the seal of a line', () => {
 
   const good = sealed({ a: 1 });
   const goodLine = lineOf(good);
-  it.each([
+  it.each<[string, string, string]>([
     ['cut', goodLine.slice(0, -9), 'not_json'],
     ['no event', '[]', 'not_an_event'],
     ['a member too many', goodLine.replace('"stream"', '"salt":1,"stream"'), 'not_an_event'],
@@ -86,6 +87,21 @@ describe('the seal of a line', () => {
       lineOf(sealed({ a: 1, b: 2 })).replace('{"a":1,"b":2}', '{"b":2,"a":1}'),
       'not_canonical',
     ],
+    [
+      'a revision with an exponent',
+      lineOf(sealed({ a: 1 }, {}, 100)).replace('"revision":100', '"revision":1e2'),
+      'not_canonical',
+    ],
+    ...[
+      ['9007199254740992', '9007199254740993'],
+      ['0.30000000000000004', '0.30000000000000003'],
+      ['1e+23', '1E+23'],
+    ].map(([right = '', other = '']): [string, string, string] => [
+      `${other}, which reads as ${right}`,
+      lineOf(sealed({ a: Number(right) })).replace(`{"a":${right}}`, `{"a":${other}}`),
+      'not_canonical',
+    ]),
+    ['a stream of no Unicode', goodLine.replace('account-u1', 'account-\\ud800'), 'not_an_event'],
     [
       'names beyond ASCII out of order',
       lineOf(sealed({ 价格: 1, 名称: 2 })).replace(/"data":\{(.*?),(.*?)\}/, '"data":{$2,$1}'),
@@ -122,6 +138,12 @@ describe('the seal of a line', () => {
     ['no hash', lineOf({ ...good, metadata: { schema: 's' } }), 'not_an_event'],
   ])('%s', (_, line, kind) => {
     expect(kindOf(line)).toBe(kind);
+  });
+
+  it('reads an escape as what it stands for, though it should not be one', () => {
+    const escaped = Buffer.from(goodLine.replace('account-u1', 'account-\\u00e4'));
+    expect(readSealedLine(escaped).event?.stream).toBe('account-ä');
+    expect(readRawLine(escaped).event?.stream).toBe(rawValue('account-ä'));
   });
 
   it('says what is wrong', () => {

@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@points/event-sto
 import { contentHash, eventIdOf } from '@points/event-store/hash-chain';
 import type { AuditEvent } from './audit-event.ts';
 import type { FindingKind } from './finding.ts';
-import { readable } from './raw-text.ts';
+import { rawValue, readable } from './raw-text.ts';
 
 /** One event as its line of an export says it; the position in decimal. */
 export interface LineEvent extends Omit<AuditEvent, 'position'> {
@@ -30,7 +30,7 @@ export interface SealedLine {
  */
 export function readSealedLine(line: Buffer): SealedLine {
   const { event, problem } = readRawLine(line);
-  if (event === null || isAscii(line)) return { event, problem };
+  if (event === null || (isAscii(line) && !line.includes(ESCAPE))) return { event, problem };
   return { event: JSON.parse(line.toString('utf8')), problem };
 }
 
@@ -50,7 +50,7 @@ export function readRawLine(line: Buffer): SealedLine {
   }
   const event = value as unknown as LineEvent;
   const parts = partsOfLine(event, line);
-  if (parts === null) return { event, problem: problemOfText(line.toString('utf8')) };
+  if (parts === null) return readAtLength(event, line);
   const problem = problemOfSeal(event, hashOfParts(line, parts));
   if (problem === null) return { event, problem };
   return { event, problem: { ...problem, message: readable(problem.message) } };
@@ -62,9 +62,26 @@ const NOT_UTF8: SealedLine = {
 };
 const NOT_JSON: SealedLine = { event: null, problem: { kind: 'not_json', message: 'is not JSON' } };
 
-/** The long way: the canonical text is written and compared. `line` is a JSON object of an event's shape. */
-function problemOfText(line: string): SealProblem | null {
-  const event: LineEvent = JSON.parse(line);
+/** The long way: the canonical text is written and compared. `raw` is the line's event. */
+function readAtLength(raw: LineEvent, line: Buffer): SealedLine {
+  const text = line.toString('utf8');
+  const event: LineEvent = JSON.parse(text);
+  if (LONE_SURROGATE.test(event.stream))
+    return {
+      event: null,
+      problem: { kind: 'not_an_event', message: 'has a stream of no Unicode' },
+    };
+  // Read as Latin-1 an escape stands for itself, and not for the bytes that UTF-8 has for it.
+  return {
+    event: line.includes(ESCAPE) ? rawValue(event) : raw,
+    problem: problemOfText(event, text),
+  };
+}
+
+const ESCAPE = '\\u';
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+function problemOfText(event: LineEvent, line: string): SealProblem | null {
   try {
     const canonical = canonicalJson(event as unknown as JsonObject);
     if (canonical === line) return problemOfSeal(event, contentHash(event));
@@ -154,15 +171,15 @@ interface LineParts {
 
 /**
  * The parts of a canonical line; null when it is not canonical, or when the short way cannot tell: texts that need an
- * escape, metadata that servers add.
+ * escape, fractions and numbers beyond exact arithmetic, metadata that servers add.
  *
- * Without exponents no text of a value is shorter than the canonical one: white space, other escapes, longer numbers and
+ * Without those, and without exponents, no text of a value is shorter than the canonical one: white space, other escapes, longer numbers and
  * repeated names each add to it. So a line that is just as long as its value is at least, with its names in order, is
  * canonical, and nothing has to be written anew to see that, which would be a third of the work on a line.
  */
 function partsOfLine(event: LineEvent, line: Buffer): LineParts | null {
   const { data, id, metadata, position, revision, stream, type } = event;
-  mayBeShorter = false;
+  mayBeShorter = mayHaveExponent(revision);
   hasAstral = ASTRAL_LEADS.some((byte) => line.includes(byte));
   const idAt = '{"data":'.length + shortestBytes(data, 1);
   const metadataAt = idAt + ',"id":""'.length + id.length;
@@ -214,8 +231,13 @@ const scratch = new Uint8Array(16 * 1024);
 /** The one way to write a value shorter than canonical JSON does (`1e3`), or a text that looks like it. */
 const EXPONENT = /[:,[]\s*-?\d[\d.]*[eE]/;
 
-/** Whether the value in hand has a number that an exponent writes in no more characters: 100 and its like, and fractions. */
+/** Whether the value in hand has a number that an exponent writes in no more characters. */
 let mayBeShorter = false;
+
+/** 100 and its like. */
+function mayHaveExponent(whole: number): boolean {
+  return whole % 100 === 0 && whole !== 0;
+}
 
 /**
  * Names are sorted by UTF-16 code units, and raw text compares by bytes: another order only where a character beyond
@@ -237,7 +259,9 @@ const NOT_PLAIN = Number.NaN;
 function shortestBytes(value: JsonValue, depth: number): number {
   if (typeof value === 'string') return value.length + 2;
   if (typeof value === 'number') {
-    if ((value % 100 === 0 && value !== 0) || !Number.isInteger(value)) mayBeShorter = true;
+    // Fractions, and numbers that have several texts of one length.
+    if (!Number.isSafeInteger(value)) return NOT_PLAIN;
+    mayBeShorter ||= mayHaveExponent(value);
     return digitsOf(value);
   }
   if (typeof value === 'boolean' || value === null) return `${value}`.length;
@@ -292,9 +316,8 @@ function mayFollow(name: string, before: string, hasBefore: boolean): boolean {
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 
-/** How many characters the canonical text of a number has. */
+/** How many characters the canonical text of a safe integer has. */
 function digitsOf(value: number): number {
-  if (!Number.isSafeInteger(value)) return `${value}`.length;
   let rest = Math.abs(value);
   let digits = value < 0 ? 2 : 1;
   for (; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;

@@ -38,7 +38,11 @@ export function verifyCommand(): Command {
     .option('--partial', 'the file is a part of the ledger (export --account, --from, --to)')
     .option('--anchor <file>', 'anchors that the log has to agree with')
     .option('--key <file>', 'the public key (PEM) that they were signed with')
-    .option('--threads <n>', 'threads that judge besides the main one', count(0, 64))
+    .option(
+      '--threads <n>',
+      'threads that judge besides the main one (default: one less than the machine has cores)',
+      count(0, 64),
+    )
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { LineBlock } from '../export-file.ts';
@@ -43,7 +42,7 @@ export function judgeHere({ seconds, ...options }: JudgesOptions): Judges {
     end: () => undefined,
     heads: async () => judge.heads(),
     finish: async () => [judge.finish()],
-    close: async () => undefined,
+    close: async () => judge.close(),
   };
 }
 
@@ -80,7 +79,7 @@ export function judgeInThreads(
       for (const each of threads) each.begin(block);
     },
     add(stream, start, end, number) {
-      const place = placeOf(stream, ownShare, count);
+      const place = threadOf(stream, ownShare, count);
       if (place === -1) ownPlaces.push(start, end, number);
       else threads[place]?.add(start, end, number);
     },
@@ -101,7 +100,7 @@ export function judgeInThreads(
       const [here, others] = await Promise.all([own.finish(), Promise.all(byThreads)]);
       return [...here, ...others];
     },
-    close: async () => void (await Promise.all(threads.map((each) => each.close()))),
+    close: async () => void (await Promise.all([own, ...threads].map((each) => each.close()))),
   };
 }
 
@@ -111,7 +110,7 @@ function shareOfReader(threads: number, readingCost: number): number {
 }
 
 /** The thread for a stream, by FNV-1a; -1 = this one. */
-function placeOf(stream: string | null, ownShare: number, threads: number): number {
+function threadOf(stream: string | null, ownShare: number, threads: number): number {
   if (stream === null) return 0;
   let hash = 0x811c9dc5;
   for (let index = 0; index < stream.length; index += 1)
@@ -166,10 +165,18 @@ function startThread(options: JudgeOptions): Thread {
     ahead -= 1;
     wake?.();
   });
-  worker.on('error', (error) => {
-    failure = error instanceof Error ? error : new Error(String(error));
+  const fail = (error: Error): void => {
+    failure ??= error;
     failed?.(failure);
     wake?.();
+  };
+  worker.on('error', (error) => fail(error instanceof Error ? error : new Error(String(error))));
+  worker.on('messageerror', fail);
+  const exited = new Promise<void>((resolve) => {
+    worker.on('exit', (code) => {
+      fail(new Error(`a thread ended with ${code} before its work was done`));
+      resolve();
+    });
   });
 
   function post(message: ToWorker): void {
@@ -228,9 +235,8 @@ function startThread(options: JudgeOptions): Thread {
       return answer.judgement;
     },
     async close() {
-      const ended = once(worker, 'exit');
       await worker.terminate();
-      await ended.catch(() => undefined);
+      await exited;
     },
   };
 }

@@ -64,6 +64,7 @@ export interface LineJudge {
   add(line: Buffer, number: number): void;
   heads(): StreamHead[];
   finish(): Judgement;
+  close(): void;
 }
 
 interface JudgedStream {
@@ -115,7 +116,7 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
       settledHolds,
       remember: (holdId) => remembered.has(`${stream} ${holdId}`),
       forgotten: {
-        forget: (holdId, hold) => spilled?.forget(stream, holdId, hold),
+        forget: (holdId, hold) => spilled?.forget(stream, holdId, lineNumber, hold),
         goBack: (holdId, back) => spilled?.goBack(stream, holdId, lineNumber, back),
       },
       onUse(kind, key) {
@@ -212,6 +213,10 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
       if (judged.name !== null) keepBooks(judged, event, line, bytes);
     },
     heads,
+    close() {
+      usedOnce?.close();
+      spilled?.close();
+    },
     finish() {
       const totals = noMovement();
       let [accounts, balance, debt, held, notJudged] = [0, 0, 0, 0, 0];

@@ -48,7 +48,8 @@ function verdictWithSpill(events: Events) {
   const spilled = createSpilledHolds(folder);
   let line = 0;
   const forgotten = {
-    forget: (holdId: string, hold: SettledHold) => spilled.forget('account-ada', holdId, hold),
+    forget: (holdId: string, hold: SettledHold) =>
+      spilled.forget('account-ada', holdId, line, hold),
     goBack: (holdId: string, back: Parameters<typeof spilled.goBack>[3]) =>
       spilled.goBack('account-ada', holdId, line, back),
   };
@@ -65,10 +66,22 @@ function goingBackWrongly(events: Events, place: number): Events[] {
   const recorded = events[place];
   if (recorded === undefined) return [];
   const { event } = recorded;
-  if (event.type === 'PointsRefunded')
-    return [events.with(place, withData(recorded, moreRefunded(event.data)))];
+  const wrong = (data: RecordedAccountEvent['event']['data']): Events =>
+    events.with(place, withData(recorded, data));
+  // Holds that do not exist yet, but will when everything is judged.
+  const later = events
+    .slice(place)
+    .flatMap((each) => (each.event.type === 'HoldConfirmed' ? [each.event.data.hold_id] : []))
+    .slice(0, 3);
+  if (event.type === 'PointsRefunded') {
+    const { data } = event;
+    return [moreRefunded(data), ...later.map((hold_id) => ({ ...data, hold_id }))].map(wrong);
+  }
   if (event.type !== 'PointsHeld' || event.data.late_of === undefined) return [];
-  return [events.with(place, withData(recorded, { ...event.data, owner: 'another' }))];
+  const { data } = event;
+  return [{ ...data, owner: 'another' }, ...later.map((late_of) => ({ ...data, late_of }))].map(
+    wrong,
+  );
 }
 
 function moreRefunded<Data extends { refunded_total: number }>(data: Data): Data {
@@ -104,41 +117,52 @@ it('judges any history as a memory without bounds does', { timeout: 0 }, () => {
   expect(foundLater).toBeGreaterThan(0);
 });
 
+it('does not take a hold that is settled later for the one that was refunded before', () => {
+  const spilled = createSpilledHolds(join(folder, 'before'));
+  spilled.goBack('account-ada', 'h', 5, refund(2, 2));
+  spilled.forget('account-ada', 'h', 9, settled());
+  spilled.forget('account-bob', 'h', 9, settled());
+  spilled.goBack('account-bob', 'h', 9, refund(2, 2));
+  expect(spilled.wrong()).toEqual([{ stream: 'account-ada', holdId: 'h', line: 5 }]);
+});
+
+const settled = (): SettledHold => ({
+  status: 'confirmed',
+  failurePolicy: 'cancel',
+  charged: 5,
+  refunded: 0,
+  funding: [{ batch_id: 'b:0', points: 5 }],
+  debt: 0,
+});
+
+const refund = (points: number, refunded_total: number) => ({
+  kind: 'refunded' as const,
+  now: '2026-01-01T00:00:00.000Z',
+  data: {
+    hold_id: 'h',
+    points,
+    refunded_total,
+    returns: [{ from: 'b:0', to: 'b:0', points }],
+    grace: [],
+    reopened: [],
+    debt_canceled: 0,
+    debt_repaid: [],
+    as_failure: false,
+    reason: 'r',
+    description: '',
+    balance_before: 0,
+    balance_after: 0,
+    available_after: 0,
+    debt_after: 0,
+  },
+});
+
 it('names the first wrong event of every stream among more holds than wait in memory', () => {
   const spilled = createSpilledHolds(join(folder, 'many'));
-  const settled = (): SettledHold => ({
-    status: 'confirmed',
-    failurePolicy: 'cancel',
-    charged: 5,
-    refunded: 0,
-    funding: [{ batch_id: 'b:0', points: 5 }],
-    debt: 0,
-  });
-  const refund = (points: number, refunded_total: number) => ({
-    kind: 'refunded' as const,
-    now: '2026-01-01T00:00:00.000Z',
-    data: {
-      hold_id: 'h',
-      points,
-      refunded_total,
-      returns: [{ from: 'b:0', to: 'b:0', points }],
-      grace: [],
-      reopened: [],
-      debt_canceled: 0,
-      debt_repaid: [],
-      as_failure: false,
-      reason: 'r',
-      description: '',
-      balance_before: 0,
-      balance_after: 0,
-      available_after: 0,
-      debt_after: 0,
-    },
-  });
   const streams = ['account-ada', 'account-\u00e4\t"'];
   for (let hold = 0; hold < 40_000; hold += 1)
     for (const stream of streams) {
-      spilled.forget(stream, `h${hold}`, settled());
+      spilled.forget(stream, `h${hold}`, hold * 2, settled());
       spilled.goBack(stream, `h${hold}`, hold * 2, refund(2, 2));
       // Of the charge of 5 are 3 left, and none was ever refunded twice.
       if (hold % 10_000 === 7) spilled.goBack(stream, `h${hold}`, hold * 2 + 1, refund(4, 6));

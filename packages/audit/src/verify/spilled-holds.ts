@@ -1,8 +1,9 @@
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type GoingBack, goBack } from '../books/going-back.ts';
 import type { SettledHold } from '../books/settled-holds.ts';
 import { WrongBooksError } from '../books/wrong-books.ts';
+import { lineEnds } from '../export-file.ts';
 
 /**
  * Settled holds that had to make room, and the events that went back to them afterwards: both wait on disk, each hold in
@@ -10,13 +11,16 @@ import { WrongBooksError } from '../books/wrong-books.ts';
  * none is read a second time for its refunds.
  */
 export interface SpilledHolds {
-  forget(stream: string, holdId: string, hold: SettledHold): void;
+  /** `line` is the one in hand, of whichever stream. */
+  forget(stream: string, holdId: string, line: number, hold: SettledHold): void;
   goBack(stream: string, holdId: string, line: number, back: GoingBack): void;
   /**
    * Of every stream the first event that is not right, by the hold that it went back to. Nothing can be added
    * afterwards.
    */
   wrong(): WrongReturn[];
+  /** Closes the files. */
+  close(): void;
 }
 
 export interface WrongReturn {
@@ -31,7 +35,8 @@ export function createSpilledHolds(folder: string): SpilledHolds {
   const holds = Array.from({ length: PARTS }, (_, part) => openSpill(join(folder, `h${part}`)));
   const returns = Array.from({ length: PARTS }, (_, part) => openSpill(join(folder, `r${part}`)));
   return {
-    forget: (stream, holdId, hold) => holds[partOf(holdId)]?.add(keyOf(stream, holdId), hold),
+    forget: (stream, holdId, line, hold) =>
+      holds[partOf(holdId)]?.add(keyOf(stream, holdId), { line, hold }),
     goBack: (stream, holdId, line, back) =>
       returns[partOf(holdId)]?.add(keyOf(stream, holdId), { line, back }),
     wrong() {
@@ -43,7 +48,15 @@ export function createSpilledHolds(folder: string): SpilledHolds {
         }
       return [...first.values()];
     },
+    close() {
+      for (const spill of [...holds, ...returns]) spill.close();
+    },
   };
+}
+
+interface Forgotten {
+  readonly line: number;
+  readonly hold: SettledHold;
 }
 
 interface Return {
@@ -74,9 +87,11 @@ function* wrongIn(returns: Spill, holds: Spill | undefined): Generator<WrongRetu
   }
 }
 
-function firstWrong(settled: SettledHold, returns: readonly Return[]): number | null {
-  let hold = settled;
+function firstWrong(forgotten: Forgotten, returns: readonly Return[]): number | null {
+  let { hold } = forgotten;
   for (const { line, back } of returns) {
+    // Nobody knew the hold by then, so it had not been settled.
+    if (line < forgotten.line) return line;
     try {
       hold = goBack(hold, back);
     } catch (error) {
@@ -108,35 +123,61 @@ function keyOf(stream: string, holdId: string): string {
 }
 
 interface Spill {
-  add(key: string, value: SettledHold | Return): void;
+  add(key: string, value: Forgotten | Return): void;
   rows(): Generator<[key: string, json: string]>;
+  close(): void;
 }
 
-/** Characters that wait to be written at once. */
+/** Characters that wait to be written at once, and bytes that are read at once. */
 const WAITING_CHARACTERS = 32 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /** Rows of a key and a value in a file, which is there only when they are many. */
 function openSpill(file: string): Spill {
   let waiting = '';
   let descriptor: number | null = null;
+
+  /** What was written, in whole rows. */
+  function* written(): Generator<string> {
+    if (descriptor === null) return;
+    let rest: Buffer = Buffer.alloc(0);
+    for (let place = 0; ;) {
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      const size = readSync(descriptor, chunk, 0, CHUNK_BYTES, place);
+      if (size === 0) return;
+      place += size;
+      const bytes = Buffer.concat([rest, chunk.subarray(0, size)]);
+      const end = (lineEnds(bytes, rest.length).at(-1) ?? -1) + 1;
+      rest = bytes.subarray(end);
+      yield bytes.toString('utf8', 0, end);
+    }
+  }
+
   return {
     add(key, value) {
       // JSON has neither tabs nor line feeds.
       waiting += `${key}\t${JSON.stringify(value)}\n`;
       if (waiting.length < WAITING_CHARACTERS) return;
-      descriptor ??= openSync(file, 'w');
-      writeSync(descriptor, waiting);
+      descriptor ??= openSync(file, 'w+');
+      writeFileSync(descriptor, waiting);
       waiting = '';
     },
     *rows() {
+      for (const text of written()) yield* rowsOf(text);
+      yield* rowsOf(waiting);
+    },
+    close() {
       if (descriptor !== null) closeSync(descriptor);
-      const all = descriptor === null ? waiting : readFileSync(file, 'utf8') + waiting;
-      for (let start = 0; start < all.length;) {
-        const tab = all.indexOf('\t', start);
-        const end = all.indexOf('\n', tab);
-        yield [all.slice(start, tab), all.slice(tab + 1, end)];
-        start = end + 1;
-      }
+      descriptor = null;
     },
   };
+}
+
+function* rowsOf(text: string): Generator<[key: string, json: string]> {
+  for (let start = 0; start < text.length;) {
+    const tab = text.indexOf('\t', start);
+    const end = text.indexOf('\n', tab);
+    yield [text.slice(start, tab), text.slice(tab + 1, end)];
+    start = end + 1;
+  }
 }

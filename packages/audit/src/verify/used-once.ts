@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -10,6 +10,7 @@ export interface UsedOnce {
   add(scope: Scope, key: string): void;
   /** Fingerprints that were added more than once, sorted. Closes the files; nothing can be added afterwards. */
   repeated(): bigint[];
+  close(): void;
 }
 
 /** Some 16 bytes a key on disk for the time of a run. */
@@ -22,6 +23,9 @@ export function createUsedOnce(folder: string): UsedOnce {
       parts[high >>> 26]?.add(high, mixed(runLow(scope.low, key)));
     },
     repeated: () => parts.flatMap((part) => part.repeated()).sort(byValue),
+    close() {
+      for (const part of parts) part.close();
+    },
   };
 }
 
@@ -52,6 +56,7 @@ const WAITING_KEYS = 1_024;
 interface Part {
   add(high: number, low: number): void;
   repeated(): bigint[];
+  close(): void;
 }
 
 function openPart(file: string): Part {
@@ -61,10 +66,15 @@ function openPart(file: string): Part {
   let descriptor: number | null = null;
   const flush = (): void => {
     descriptor ??= openSync(file, 'w');
-    writeSync(descriptor, waiting.subarray(0, used));
+    writeFileSync(descriptor, waiting.subarray(0, used));
     used = 0;
   };
+  const close = (): void => {
+    if (descriptor !== null) closeSync(descriptor);
+    descriptor = null;
+  };
   return {
+    close,
     add(high, low) {
       waiting[used] = low;
       waiting[used + 1] = high;
@@ -74,7 +84,7 @@ function openPart(file: string): Part {
     repeated() {
       if (descriptor === null) return repeatedIn(new BigUint64Array(waiting.buffer, 0, used / 2));
       flush();
-      closeSync(descriptor);
+      close();
       const { buffer, byteOffset, byteLength } = readFileSync(file);
       return repeatedIn(new BigUint64Array(buffer.slice(byteOffset, byteOffset + byteLength)));
     },

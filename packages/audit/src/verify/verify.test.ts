@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LedgerAnchor } from '@points/contracts/stored-anchors';
@@ -9,6 +12,7 @@ import { createStreamChains } from '../stream-chains.ts';
 import { TEST_KEY } from '../testing/anchor-key.ts';
 import { makeLog } from '../testing/make-log.ts';
 import { edited, inBlocks, inLines, resealed, withFields } from '../testing/tampered.ts';
+import { judgeInThreads } from './judges.ts';
 import { CannotVerifyError, type VerifyRequest, verify } from './verify.ts';
 
 const log = [...makeLog({ accounts: 6, events: 600, seed: 3 })];
@@ -102,6 +106,21 @@ describe('an honest log', () => {
 
   it('of nothing is nothing', async () => {
     await expect(verdict([])).rejects.toThrow(CannotVerifyError);
+    for (const threads of [0, 1])
+      await expect(verdict(['hello', 'world'], { threads })).rejects.toThrow(
+        'this is no export: line 1 is not JSON',
+      );
+  });
+
+  it('a thread that dies is told as what it died of, and ends', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'judges-'));
+    // Where the thread wants to have a folder.
+    writeFileSync(join(folder, 'thread-0'), '');
+    const judges = judgeInThreads(1, 0.1, { partial: false, folder, seconds: [] });
+    await expect(judges.finish()).rejects.toThrow(/ENOTDIR|EEXIST/);
+    await judges.close();
+    await judges.close();
+    rmSync(folder, { recursive: true });
   });
 
   it('may be a part: one account, or a later time', async () => {

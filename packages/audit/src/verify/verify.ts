@@ -245,11 +245,12 @@ function reportOf(
     judgements.reduce((total, judgement) => total + of(judgement), 0);
   const events = sum((each) => each.events);
   const byJudges = sum((each) => each.findingCount);
+  const found = [...seen.findings, ...judgements.flatMap((each) => each.findings)].sort(byPlace);
   if (events === 0)
     throw new CannotVerifyError(
-      seen.findingCount + byJudges === 0
+      found[0] === undefined
         ? 'there are no events to verify'
-        : `this is no export: ${seen.findings[0]?.message ?? judgements[0]?.findings[0]?.message ?? ''}`,
+        : `this is no export: ${found[0].message}`,
     );
   const heads = inOrder(judgements.flatMap((each) => each.heads));
   const totals = addedUp(judgements.map((each) => each.totals));
@@ -261,10 +262,7 @@ function reportOf(
   // What closed books had moved is in `moved` alone.
   const wrongTotals =
     notJudged === 0 ? whyTotalsDiffer(totals, moved, { balance, debt, held }) : [];
-  const found = [...seen.findings, ...judgements.flatMap((each) => each.findings)]
-    .sort(byPlace)
-    .slice(0, MAX_FINDINGS);
-  const findings = [...found, ...wrongTotals].slice(0, MAX_FINDINGS);
+  const findings = [...found.slice(0, MAX_FINDINGS), ...wrongTotals].slice(0, MAX_FINDINGS);
   const findingCount = seen.findingCount + byJudges + wrongTotals.length;
   return {
     report: 'verify',
