@@ -14,12 +14,11 @@ import {
   type Membership,
   type OpenHold,
   type Source,
-  checkNumber,
   openLedger,
 } from './ledger.ts';
 import { adjusted, expired, recharged, reversed } from './point-events.ts';
 import { refunded } from './refund-event.ts';
-import { WrongBooksError } from './wrong-books.ts';
+import { WrongBooksError, checkNumber } from './wrong-books.ts';
 
 export type HoldBook = Readonly<OpenHold>;
 export type SourceBook = Readonly<Source>;

@@ -27,23 +27,14 @@ export function decodePresent(
   return { category: 'account', accountId: name.accountId, event, context };
 }
 
+const HASH = /^[0-9a-f]{64}$/;
 const INDEX = /^(0|[1-9]\d{0,4})$/;
 
 function contextOf(metadata: AuditEvent['metadata']): EventContext | null {
   const { command_id, request_hash, index, occurred_at } = metadata;
   if (typeof command_id !== 'string' || command_id === '') return null;
-  if (typeof request_hash !== 'string' || !isHash(request_hash)) return null;
+  if (typeof request_hash !== 'string' || !HASH.test(request_hash)) return null;
   if (typeof index !== 'string' || !INDEX.test(index)) return null;
   if (occurred_at === undefined || !isTime(occurred_at)) return null;
   return { command_id, request_hash, index: Number(index), occurred_at };
-}
-
-/** 64 lower-case hexadecimal digits. */
-function isHash(text: string): boolean {
-  if (text.length !== 64) return false;
-  for (let index = 0; index < 64; index += 1) {
-    const unit = text.charCodeAt(index);
-    if (!((unit >= 0x30 && unit <= 0x39) || (unit >= 0x61 && unit <= 0x66))) return false;
-  }
-  return true;
 }

@@ -6,7 +6,7 @@ import type {
 } from '@points/domain/account/events';
 import { DAY_MS } from '@points/domain/time';
 import type { SettledHold } from './settled-holds.ts';
-import { WrongBooksError } from './wrong-books.ts';
+import { WrongBooksError, checkNumber } from './wrong-books.ts';
 
 /** What an event does to a hold that was settled before. */
 export type GoingBack =
@@ -60,13 +60,8 @@ function undo(data: PointsRefunded, charge: Charge): void {
     throw new WrongBooksError(
       `${charge.refunded} points of a charge of ${charge.charged} are refunded`,
     );
-  if (data.refunded_total !== charge.refunded)
-    throw new WrongBooksError(
-      `refunded_total is ${data.refunded_total} and should be ${charge.refunded}`,
-    );
-  const ownDebt = Math.min(charge.debt, points);
-  if (fromDebt !== ownDebt)
-    throw new WrongBooksError(`debt_canceled is ${fromDebt} and should be ${ownDebt}`);
+  checkNumber('refunded_total', data.refunded_total, charge.refunded);
+  checkNumber('debt_canceled', fromDebt, Math.min(charge.debt, points));
   const expected: Allocation[] = fromDebt > 0 ? [{ batch_id: 'debt', points: fromDebt }] : [];
   let missing = points - fromDebt;
   while (missing > 0) {

@@ -14,7 +14,6 @@ import {
   type Ledger,
   type OpenHold,
   checkEnd,
-  checkNumber,
   checkPart,
   checkTaken,
   goBackTo,
@@ -25,7 +24,7 @@ import {
   spend,
   useHoldId,
 } from './ledger.ts';
-import { WrongBooksError } from './wrong-books.ts';
+import { WrongBooksError, checkNumber } from './wrong-books.ts';
 
 const GRACE_MS = 7 * DAY_MS;
 /** Sums stay safe integers: no overage takes the debt beyond this. */

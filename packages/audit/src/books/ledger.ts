@@ -101,7 +101,7 @@ export function goBackTo(
   const known = ledger.memory.holds.get(holdId);
   if (known === undefined) {
     if (!mayBeForgotten(ledger, holdId)) throw new WrongBooksError(otherwise);
-    ledger.options.forgotten?.goBack(holdId, back);
+    ledger.memory.forgotten?.goBack(holdId, back);
     return false;
   }
   const after = goBack(known, back);
@@ -251,7 +251,7 @@ function fund(ledger: Ledger, debtRef: string, batchId: string, points: number):
   const back: GoingBack = { kind: 'repaid', batchId, points };
   const charge = ledger.memory.holds.get(debtRef);
   if (charge !== undefined) goBack(charge, back);
-  else if (mayBeForgotten(ledger, debtRef)) ledger.options.forgotten?.goBack(debtRef, back);
+  else if (mayBeForgotten(ledger, debtRef)) ledger.memory.forgotten?.goBack(debtRef, back);
 }
 
 function checkRepayment(
@@ -272,11 +272,6 @@ function checkNoRepayment(told: readonly DebtRepayment[]): void {
     throw new WrongBooksError(
       `debt_repaid: ${extra.points} points of batch ${extra.batch_id} too many for ${extra.debt_ref}`,
     );
-}
-
-/** Throws unless a number of the event is what the events before it make it. */
-export function checkNumber(name: string, told: number, right: number): void {
-  if (told !== right) throw new WrongBooksError(`${name} is ${told} and should be ${right}`);
 }
 
 function anySource(): boolean {

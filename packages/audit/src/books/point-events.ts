@@ -10,14 +10,13 @@ import { isDue } from './batch-books.ts';
 import {
   type Ledger,
   checkEnd,
-  checkNumber,
   checkTaken,
   makeBatch,
   owe,
   repayFromFree,
   spend,
 } from './ledger.ts';
-import { WrongBooksError } from './wrong-books.ts';
+import { WrongBooksError, checkNumber } from './wrong-books.ts';
 
 export function recharged(ledger: Ledger, data: PointsRecharged, now: string): void {
   const { source_ref, batches } = data;

@@ -1,8 +1,8 @@
 import type { PointsRefunded } from '@points/domain/account/events';
 import { type BatchBook, isDue } from './batch-books.ts';
 import { addGrace } from './hold-events.ts';
-import { type Ledger, checkNumber, goBackTo, reduceDebt, repayFromFree } from './ledger.ts';
-import { WrongBooksError } from './wrong-books.ts';
+import { type Ledger, goBackTo, reduceDebt, repayFromFree } from './ledger.ts';
+import { WrongBooksError, checkNumber } from './wrong-books.ts';
 
 /** Gives back a charge: what paid for it last is undone first. */
 export function refunded(ledger: Ledger, data: PointsRefunded, now: string): void {

@@ -5,9 +5,12 @@ import { type StreamHead, inOrder } from '../heads.ts';
 import {
   type JudgeOptions,
   type Judgement,
+  type Lines,
   type SecondLook,
   createLineJudge,
+  judgeLines,
 } from './line-judge.ts';
+import { fnv1a } from './fnv1a.ts';
 
 /** Several judges, each of some of the streams. */
 export interface Judges {
@@ -28,34 +31,21 @@ export interface JudgesOptions extends Omit<JudgeOptions, 'second'> {
   readonly seconds: readonly SecondLook[];
 }
 
-/** One judge, in this thread. */
-export function judgeHere({ seconds, ...options }: JudgesOptions): Judges {
-  const judge = createLineJudge({ ...options, second: seconds[0] ?? null });
-  let bytes: Buffer = Buffer.alloc(0);
-  return {
-    begin(block) {
-      bytes = block.bytes;
-    },
-    add(_, start, end, number) {
-      judge.add(bytes.subarray(start, end), number);
-    },
-    end: () => undefined,
-    heads: async () => judge.heads(),
-    finish: async () => [judge.finish()],
-    close: async () => judge.close(),
-  };
-}
-
 /**
- * A judge in each of so many threads, and one in this thread, which also reads: it takes as many streams less as reading
- * costs. A stream always goes to the same judge, so the outcome does not depend on time.
+ * A judge in this thread, which also reads, and one in each of so many others. The one here takes as many streams less as
+ * reading costs, in parts of what judging costs. A stream always goes to the same judge, so the outcome does not depend
+ * on time.
  */
-export function judgeInThreads(
+export function createJudges(
   count: number,
   readingCost: number,
   { seconds, folder, ...options }: JudgesOptions,
 ): Judges {
-  const own = judgeHere({ ...options, folder: join(folder, 'here'), seconds });
+  const judge = createLineJudge({
+    ...options,
+    folder: join(folder, 'here'),
+    second: seconds[0] ?? null,
+  });
   const threads = Array.from({ length: count }, (_, index) =>
     startThread({
       ...options,
@@ -64,18 +54,18 @@ export function judgeInThreads(
     }),
   );
   const ownShare = shareOfReader(count, readingCost);
-  /** Lines of the block in hand for the judge here, as in `ToWorker`: they wait until the threads have theirs. */
+  let bytes: Buffer = Buffer.alloc(0);
+  /** Lines of the block in hand for the judge here: they wait until the threads have theirs. */
   let ownPlaces: number[] = [];
 
   function judgeOwn(): void {
-    for (let at = 0; at < ownPlaces.length; at += 3)
-      own.add(null, ownPlaces[at] ?? 0, ownPlaces[at + 1] ?? 0, ownPlaces[at + 2] ?? 0);
+    judgeLines(judge, { bytes, places: ownPlaces });
     ownPlaces = [];
   }
 
   return {
     begin(block) {
-      own.begin(block);
+      bytes = block.bytes;
       for (const each of threads) each.begin(block);
     },
     add(stream, start, end, number) {
@@ -92,15 +82,19 @@ export function judgeInThreads(
     },
     async heads() {
       judgeOwn();
-      const all = await Promise.all([own, ...threads].map((each) => each.heads()));
-      return inOrder(all.flat());
+      const byThreads = await Promise.all(threads.map((each) => each.heads()));
+      return inOrder([...judge.heads(), ...byThreads.flat()]);
     },
     async finish() {
       const byThreads = threads.map((each) => each.finish());
-      const [here, others] = await Promise.all([own.finish(), Promise.all(byThreads)]);
-      return [...here, ...others];
+      // All in one: when this one fails, nobody else waits for the others.
+      const here = (async () => judge.finish())();
+      return Promise.all([here, ...byThreads]);
     },
-    close: async () => void (await Promise.all([own, ...threads].map((each) => each.close()))),
+    async close() {
+      judge.close();
+      await Promise.all(threads.map((each) => each.close()));
+    },
   };
 }
 
@@ -109,23 +103,16 @@ function shareOfReader(threads: number, readingCost: number): number {
   return Math.max(0, (1 + readingCost) / (threads + 1) - readingCost);
 }
 
-/** The thread for a stream, by FNV-1a; -1 = this one. */
+/** The thread for a stream; -1 = this one. */
 function threadOf(stream: string | null, ownShare: number, threads: number): number {
-  if (stream === null) return 0;
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < stream.length; index += 1)
-    hash = Math.imul(hash ^ stream.charCodeAt(index), 0x01000193);
+  if (stream === null) return -1;
+  const hash = fnv1a(stream);
   const share = ((hash ^ (hash >>> 16)) & 0xffff) / 0x1_0000;
   return share < ownShare ? -1 : Math.floor(((share - ownShare) / (1 - ownShare)) * threads);
 }
 
 export type ToWorker =
-  | {
-      readonly kind: 'lines';
-      readonly bytes: Uint8Array;
-      /** Three numbers for each line: where it begins in them, where it ends, and its number. */
-      readonly places: Float64Array;
-    }
+  | (Lines & { readonly kind: 'lines' })
   | { readonly kind: 'heads' }
   | { readonly kind: 'finish' };
 

@@ -253,6 +253,19 @@ export function createLineJudge(options: JudgeOptions): LineJudge {
   };
 }
 
+/** Some lines of a block. */
+export interface Lines {
+  readonly bytes: Uint8Array;
+  /** Three numbers for each line: where it begins in them, where it ends, and its number. */
+  readonly places: ArrayLike<number>;
+}
+
+export function judgeLines(judge: LineJudge, { bytes, places }: Lines): void {
+  const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < places.length; at += 3)
+    judge.add(block.subarray(places[at], places[at + 1]), places[at + 2] ?? 0);
+}
+
 /** An event of an older shape, another stream, or an odd one, as contracts reads it; in raw text like the others. */
 function decodeAtLength(line: Buffer): LedgerEvent {
   const event: LineEvent = JSON.parse(line.toString('utf8'));

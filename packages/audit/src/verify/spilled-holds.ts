@@ -4,6 +4,7 @@ import { type GoingBack, goBack } from '../books/going-back.ts';
 import type { SettledHold } from '../books/settled-holds.ts';
 import { WrongBooksError } from '../books/wrong-books.ts';
 import { lineEnds } from '../export-file.ts';
+import { fnv1a } from './fnv1a.ts';
 
 /**
  * Settled holds that had to make room, and the events that went back to them afterwards: both wait on disk, each hold in
@@ -110,11 +111,8 @@ function wrongAt(key: string, line: number): WrongReturn {
 
 const PARTS = 64;
 
-/** FNV-1a. */
 function partOf(holdId: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < holdId.length; index += 1)
-    hash = Math.imul(hash ^ holdId.charCodeAt(index), 0x01000193);
+  const hash = fnv1a(holdId);
   return (hash ^ (hash >>> 16)) & (PARTS - 1);
 }
 

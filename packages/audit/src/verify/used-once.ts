@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fnv1a } from './fnv1a.ts';
 
 /**
  * Finds what is used twice among any number of keys in the same memory: a 64-bit fingerprint of each goes to one of 64
@@ -19,8 +20,8 @@ export function createUsedOnce(folder: string): UsedOnce {
   const parts = Array.from({ length: PARTS }, (_, number) => openPart(join(folder, `${number}`)));
   return {
     add(scope, key) {
-      const high = mixed(runHigh(scope.high, key));
-      parts[high >>> 26]?.add(high, mixed(runLow(scope.low, key)));
+      const [high, low] = fingerprint(scope, key);
+      parts[high >>> 26]?.add(high, low);
     },
     repeated: () => parts.flatMap((part) => part.repeated()).sort(byValue),
     close() {
@@ -40,9 +41,9 @@ export function createRepeats(fingerprints: readonly bigint[]): Repeats {
   const seen = new Set<string>();
   return {
     isAgain(scope, key) {
-      const [high, low] = [mixed(runHigh(scope.high, key)), mixed(runLow(scope.low, key))];
+      const [high, low] = fingerprint(scope, key);
       if (!watched.has((BigInt(high) << 32n) | BigInt(low))) return false;
-      const whole = `${scope.name}\n${key}`;
+      const whole = scope.name + key;
       if (seen.has(whole)) return true;
       seen.add(whole);
       return false;
@@ -114,15 +115,12 @@ export interface Scope {
 
 export function scopeOf(stream: string, kind: string): Scope {
   const name = `${stream}\n${kind}\n`;
-  return { name, high: runHigh(0x811c9dc5, name), low: runLow(0x2c1b3c6d, name) };
+  return { name, high: fnv1a(name), low: runLow(0x2c1b3c6d, name) };
 }
 
-/** Two runs of FNV-1a (32 bits) with different starts, and a last mixing of each; nobody's secret hangs on it. */
-function runHigh(start: number, text: string): number {
-  let high = start;
-  for (let index = 0; index < text.length; index += 1)
-    high = Math.imul(high ^ text.charCodeAt(index), 0x01000193);
-  return high;
+/** FNV-1a and a run like it, with a last mixing of each; nobody's secret hangs on it. */
+function fingerprint(scope: Scope, key: string): [high: number, low: number] {
+  return [mixed(fnv1a(key, scope.high)), mixed(runLow(scope.low, key))];
 }
 
 function runLow(start: number, text: string): number {

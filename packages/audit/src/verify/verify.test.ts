@@ -12,7 +12,7 @@ import { createStreamChains } from '../stream-chains.ts';
 import { TEST_KEY } from '../testing/anchor-key.ts';
 import { makeLog } from '../testing/make-log.ts';
 import { edited, inBlocks, inLines, resealed, withFields } from '../testing/tampered.ts';
-import { judgeInThreads } from './judges.ts';
+import { createJudges } from './judges.ts';
 import { CannotVerifyError, type VerifyRequest, verify } from './verify.ts';
 
 const log = [...makeLog({ accounts: 6, events: 600, seed: 3 })];
@@ -116,7 +116,7 @@ describe('an honest log', () => {
     const folder = mkdtempSync(join(tmpdir(), 'judges-'));
     // Where the thread wants to have a folder.
     writeFileSync(join(folder, 'thread-0'), '');
-    const judges = judgeInThreads(1, 0.1, { partial: false, folder, seconds: [] });
+    const judges = createJudges(1, 0.1, { partial: false, folder, seconds: [] });
     await expect(judges.finish()).rejects.toThrow(/ENOTDIR|EEXIST/);
     await judges.close();
     await judges.close();

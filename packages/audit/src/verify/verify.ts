@@ -10,7 +10,7 @@ import { inOrder, rootOf } from '../heads.ts';
 import { MOVEMENT_KINDS, type Movement, balanceOf, debtOf, noMovement } from '../movement.ts';
 import { createOrderDigest } from '../order-digest.ts';
 import { readSealedLine } from '../seal.ts';
-import { type Judges, judgeHere, judgeInThreads } from './judges.ts';
+import { type Judges, createJudges } from './judges.ts';
 import { type Judgement, MAX_FINDINGS, type SecondLook } from './line-judge.ts';
 
 export interface VerifyRequest {
@@ -122,10 +122,7 @@ async function look(
     seconds,
     ...(settledHolds === undefined ? {} : { settledHolds }),
   };
-  const judges =
-    threads === 0
-      ? judgeHere(options)
-      : judgeInThreads(threads, request.isFile ? FILE_COST : LOG_COST, options);
+  const judges = createJudges(threads, request.isFile ? FILE_COST : LOG_COST, options);
   const reader = createReader(judges, request.anchors ?? []);
   try {
     try {

@@ -3,6 +3,7 @@ import { type TrialBalance, trialBalance } from '@points/audit/trial-balance';
 import { projectionsResponse } from '@points/contracts/http';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { invalidArgument } from '../error-body.ts';
 import type { FinanceBounds } from '../finance/bounds.ts';
 import { clientGone } from '../finance/client-gone.ts';
 import type { NeedLog } from '../finance/event-log.ts';
@@ -10,7 +11,6 @@ import { asOf, fromTime, toPosition, trialBalanceBy } from '../finance/parameter
 import { checkedPin, endOfLog } from '../finance/pin.ts';
 import { createShared, inTurns, withDeadline } from '../finance/report-run.ts';
 import { createSlots } from '../finance/slots.ts';
-import { invalidArgument } from '../error-body.ts';
 import { POSITION_HEADER } from '../parameters.ts';
 import { readAnchorStatus } from '../queries/anchors.ts';
 import { selectProjections } from '../queries/projections.ts';
